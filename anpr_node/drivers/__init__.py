@@ -1,0 +1,1 @@
+"""Everything that touches hardware, and the simulations that obey the same circuit."""

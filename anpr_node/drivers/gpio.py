@@ -1,0 +1,89 @@
+"""The node's outputs through gpiozero: relay, status LED, illuminator enable.
+
+Outputs only ever go on for a stated reason and fall off by themselves: wiring is active high with pull-downs, so a
+dead process means off. Pulses end when `tick` is called, by the injected clock; nothing here sleeps or starts a thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gpiozero import DigitalOutputDevice
+from gpiozero.exc import GPIOZeroError
+from gpiozero.pins import Factory
+
+from anpr_node.drivers.clock import Clock
+from anpr_node.errors import WiringError
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """BCM numbers, as in hw/README.md."""
+
+    relay: int
+    led: int
+    illuminator: int
+
+
+class PulsedOutput:
+    """One pin that is switched on for a while. A second pulse within the first prolongs it."""
+
+    def __init__(self, pin: int, factory: Factory, clock: Clock) -> None:
+        self._device = DigitalOutputDevice(pin, initial_value=False, pin_factory=factory)
+        self._clock = clock
+        self._off_at_ns: int | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """The level of the pin itself, not what was asked of it."""
+        return bool(self._device.value)
+
+    def pulse(self, seconds: float) -> None:
+        """Switch on now, off at the first `tick` after `seconds`."""
+        self._off_at_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
+        self._device.on()
+
+    def tick(self) -> None:
+        """Switch off when the pulse is over."""
+        if self._off_at_ns is not None and self._clock.monotonic_ns() >= self._off_at_ns:
+            self.off()
+
+    def off(self) -> None:
+        """Off at once."""
+        self._off_at_ns = None
+        self._device.off()
+
+    def close(self) -> None:
+        """Off, and the pin given back."""
+        self._device.close()
+
+
+class Outputs:
+    """All outputs of the node. `close` leaves every one of them off; closing twice is fine."""
+
+    def __init__(self, pins: Pins, factory: Factory, clock: Clock) -> None:
+        """Claim the pins, all off. Raises WiringError when one cannot be claimed."""
+        try:
+            self.relay = PulsedOutput(pins.relay, factory, clock)
+            self.led = PulsedOutput(pins.led, factory, clock)
+            self.illuminator = DigitalOutputDevice(pins.illuminator, initial_value=False, pin_factory=factory)
+        except (GPIOZeroError, OSError) as error:
+            raise WiringError(f"cannot drive the pins {pins}: {error}; see hw/README.md for the wiring") from error
+
+    def tick(self) -> None:
+        """End the pulses that are over; called by the recorder many times a second."""
+        self.relay.tick()
+        self.led.tick()
+
+    def all_off(self) -> None:
+        """The safe state."""
+        self.relay.off()
+        self.led.off()
+        self.illuminator.off()
+
+    def close(self) -> None:
+        """Everything off, pins given back."""
+        for output in (self.relay, self.led, self.illuminator):
+            output.close()

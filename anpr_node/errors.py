@@ -1,0 +1,48 @@
+"""Every error the node raises on purpose, under one root; each also inherits the builtin it resembles.
+
+A message says what is wrong and what to do next, in one line, because a technician reads it on a serial console.
+"""
+
+
+class AnprError(Exception):
+    """Root of all errors that anpr-node raises on purpose."""
+
+
+class ConfigError(AnprError, ValueError):
+    """A setting is unknown, out of range or of the wrong type; the node refuses to start."""
+
+
+class ModelError(AnprError, ValueError):
+    """A model file does not fit its model.toml, or the runtime cannot load it; the node refuses to start."""
+
+
+class PictureError(AnprError, ValueError):
+    """A picture cannot be decoded or is unusable; the other pictures go on."""
+
+
+class ClipError(AnprError, ValueError):
+    """A clip cannot be opened or breaks off; what was decoded before still counts."""
+
+
+class FrameTimeout(AnprError, TimeoutError):
+    """The camera delivered no frame in time: the trigger stopped, or the camera stalled."""
+
+
+class CameraClosed(AnprError, RuntimeError):
+    """A frame was asked of a camera that is closed."""
+
+
+class HotlistError(AnprError, ValueError):
+    """A hotlist file is unusable as a whole; the list that was there before stays in force."""
+
+
+class StoreError(AnprError, OSError):
+    """The store cannot be opened or written; nothing is signalled that is not on the card."""
+
+
+class WiringError(AnprError, OSError):
+    """A pin cannot be driven: in use, absent, or held longer than the circuit allows."""
+
+
+class RefusedByPolicy(AnprError, PermissionError):
+    """The request is understood and refused: no reason given, or not allowed to this person."""

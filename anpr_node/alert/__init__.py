@@ -1,0 +1,1 @@
+"""What the node does at the roadside about a hit."""

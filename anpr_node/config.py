@@ -1,0 +1,190 @@
+"""node.toml as typed, range-checked settings. Unknown keys are refused, by name; so is every value out of range.
+
+The defaults are the built-in configuration: the simulated roadside, ready to run from a checkout. Nothing here opens
+devices or makes folders.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from anpr_node.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/anpr-node/node.toml")
+SYSTEM_STATE = Path("/var/lib/anpr-node")
+SYSTEM_MODELS = Path("/usr/share/anpr-node/models")
+
+
+class Section(BaseModel):
+    """One table of node.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NodeSection(Section):
+    """Who this node is."""
+
+    id: str = Field("node-1", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
+    lane: str = Field("1", min_length=1, max_length=20)
+
+
+class CameraSection(Section):
+    """Where frames come from."""
+
+    kind: Literal["simulated", "replay"] = "simulated"
+    path: str | None = Field(None, description="the clip or folder of frames that kind = 'replay' plays")
+    fps: float = Field(30.0, ge=1, le=120)
+    exposure_us: int = Field(300, ge=20, le=20_000)
+    light: Literal["day", "night"] = "night"
+    seed: int = Field(1, ge=0)
+
+    @model_validator(mode="after")
+    def _replay_needs_a_path(self) -> CameraSection:
+        if (self.kind == "replay") != (self.path is not None):
+            raise ValueError("path is needed with kind = 'replay', and only then")
+        return self
+
+
+class ModelsSection(Section):
+    """The plate models."""
+
+    folder: str | None = Field(None, description="holds plate_detector/ and plate_recognizer/")
+    threads: int = Field(1, ge=1, le=4)
+
+
+class StoreSection(Section):
+    """Where the record is kept."""
+
+    folder: str | None = Field(None, description="the state folder")
+
+
+class OutputsSection(Section):
+    """Pins (BCM numbers) and pulses."""
+
+    pins: Literal["simulated", "lgpio"] = "simulated"
+    relay_pin: int = Field(17, ge=2, le=27)
+    led_pin: int = Field(27, ge=2, le=27)
+    illuminator_pin: int = Field(22, ge=2, le=27)
+    relay_pulse_s: float = Field(2.0, ge=0.1, le=8)
+    led_pulse_s: float = Field(5.0, ge=0.1, le=60)
+
+    @model_validator(mode="after")
+    def _pins_differ(self) -> OutputsSection:
+        if len({self.relay_pin, self.led_pin, self.illuminator_pin}) < 3:
+            raise ValueError("relay_pin, led_pin and illuminator_pin must be three different pins")
+        return self
+
+
+class TrackingSection(Section):
+    """How long a plate may hide and still be the same one."""
+
+    lost_after_s: float = Field(0.5, ge=0.1, le=5)
+    standing_after_s: float = Field(3.0, ge=1, le=60)
+    standing_lost_after_s: float = Field(600.0, ge=1, le=86_400)
+    repeat_s: float = Field(10.0, ge=0, le=300, description="same text, same direction within this time: same passage")
+
+
+class ReadingSection(Section):
+    """Which frames are read, and when the vote is good enough."""
+
+    plate_width_min_px: float = Field(48.0, ge=20, le=400)
+    looks_per_frame_max: int = Field(3, ge=1, le=10)
+    readings_max: int = Field(8, ge=2, le=50)
+    sure_votes_min: int = Field(2, ge=1, le=10)
+    sure_confidence: float = Field(0.97, gt=0.5, lt=1)
+    publish_confidence: float = Field(0.5, gt=0, lt=1)
+    country_above: float = Field(0.7, gt=0, lt=1)
+    better_width: float = Field(1.15, ge=1, le=3, description="a sure plate is read again when this much wider")
+
+
+class QueueSection(Section):
+    """Between loop and recorder."""
+
+    reads_max: int = Field(64, ge=4, le=10_000)
+
+
+class Settings(Section):
+    """All of node.toml."""
+
+    node: NodeSection = NodeSection()
+    camera: CameraSection = CameraSection()
+    models: ModelsSection = ModelsSection()
+    store: StoreSection = StoreSection()
+    outputs: OutputsSection = OutputsSection()
+    tracking: TrackingSection = TrackingSection()
+    reading: ReadingSection = ReadingSection()
+    queue: QueueSection = QueueSection()
+
+    @property
+    def models_folder(self) -> Path:
+        """The one that is set, else the checkout's own, else the system's."""
+        if self.models.folder is not None:
+            return Path(self.models.folder)
+        checkout = Path(__file__).resolve().parent.parent / "models"
+        return checkout if checkout.is_dir() else SYSTEM_MODELS
+
+    @property
+    def state_folder(self) -> Path:
+        """The one that is set, else the system's where it exists, else the user's own."""
+        if self.store.folder is not None:
+            return Path(self.store.folder)
+        if SYSTEM_STATE.is_dir():
+            return SYSTEM_STATE
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "anpr-node"
+
+
+def load(path: Path | None) -> Settings:
+    """The settings of a file; with None those of /etc/anpr-node/node.toml, or the built-in ones if it is absent.
+
+    Raises:
+        ConfigError: names every offending key with what is allowed there.
+    """
+    if path is None and not DEFAULT_PATH.exists():
+        return Settings()
+    path = path or DEFAULT_PATH
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return parse(content, str(path))
+
+
+def parse(content: dict[str, Any], source: str) -> Settings:
+    """Settings from parsed TOML. Raises ConfigError."""
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_explain([str(part) for part in e["loc"]], e["type"], e["msg"]) for e in error.errors())
+        raise ConfigError(f"{source}: {problems}") from error
+
+
+def _explain(where: list[str], kind: str, message: str) -> str:
+    """One problem as `section.key: what is wrong (what is allowed)`."""
+    key = ".".join(where) or "file"
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; known here: {', '.join(_known_keys(where[:-1]))}"
+    return f"{key}: {message.removeprefix('Value error, ')}{_allowed(where)}"
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    return sorted(_section(section).model_fields)
+
+
+def _section(where: list[str]) -> type[BaseModel]:
+    kind = Settings.model_fields[where[0]].annotation if where and where[0] in Settings.model_fields else Settings
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else Settings
+
+
+def _allowed(where: list[str]) -> str:
+    """The range of a numeric key, as ` (allowed: 1 to 120)`."""
+    schema = _section(where[:1]).model_json_schema().get("properties", {}).get(where[-1] if where else "", {})
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    return f" (allowed: {low} to {high})" if low is not None and high is not None else ""

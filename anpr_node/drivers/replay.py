@@ -1,0 +1,109 @@
+"""A camera that plays clips and folders of frames: as fast as it is asked, or at the recording's own rate.
+
+It decodes one frame at a time and keeps none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from anpr_node import pictures
+from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.errors import CameraClosed, ClipError, PictureError
+from anpr_node.records import Frame, Plane
+
+NS_PER_S = 1_000_000_000
+FOLDER_FPS = 25.0
+
+
+class ReplayCamera:
+    """Plays one recording. `clock` is moved to each frame's time, so that everything downstream lives in clip time.
+
+    A clip that breaks off in the middle ends there, and `problem` says so; so does a folder's unreadable picture, which
+    is skipped.
+    """
+
+    def __init__(self, source: Path, clock: SimulatedClock, *, realtime: bool = False) -> None:
+        """Open a clip or a folder of frames.
+
+        Raises:
+            ClipError: missing, empty, or nothing that can be decoded.
+        """
+        self._clock = clock
+        self._realtime = realtime
+        self._planes = _folder_planes(source, self) if source.is_dir() else _clip_planes(source, self)
+        self._start_ns = clock.monotonic_ns()
+        self._wall_start_s = time.monotonic()
+        self._sequence = 0
+        self._closed = False
+        self.problem: str | None = None
+        self._ahead: tuple[int, Plane] | None = None
+        self._ahead = next(self._planes, None)
+        if self._ahead is None:
+            raise ClipError(f"{source}: {self.problem or 'no frame in it'}")
+
+    def capture(self) -> Frame | None:
+        """The next frame, or None at the end of the recording."""
+        if self._closed:
+            raise CameraClosed("the replay camera is closed")
+        if self._ahead is None:
+            return None
+        offset_ns, plane = self._ahead
+        self._wait_for(offset_ns)
+        captured_ns = self._start_ns + offset_ns
+        self._clock.advance_to(captured_ns)
+        plane.flags.writeable = False
+        frame = Frame(self._sequence, captured_ns, 0, 1.0, False, plane, pictures.small_plane(plane))
+        self._sequence += 1
+        self._ahead = next(self._planes, None)
+        return frame
+
+    def _wait_for(self, offset_ns: int) -> None:
+        if self._realtime:
+            time.sleep(max(0.0, self._wall_start_s + offset_ns / NS_PER_S - time.monotonic()))
+
+    def close(self) -> None:
+        """Close the file. Closing twice is fine."""
+        self._closed = True
+        self._planes.close()  # type: ignore[attr-defined]
+
+
+def _clip_planes(path: Path, camera: ReplayCamera) -> Iterator[tuple[int, Plane]]:
+    """Offset in ns and grey plane of every frame of a clip."""
+    camera.problem = None
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                camera.problem = "no video stream in it"
+                return
+            stream = container.streams.video[0]
+            stream.thread_type = "NONE"  # one frame in, one frame out: threads would hold frames back
+            rate = float(stream.average_rate or FOLDER_FPS)
+            for index, frame in enumerate(container.decode(stream)):
+                yield int(index / rate * NS_PER_S), _grey_plane(frame)
+    except FFmpegError as error:
+        camera.problem = f"broken off or not a clip ({error.strerror})"
+    except OSError as error:
+        camera.problem = error.strerror or str(error)
+
+
+def _grey_plane(frame: av.VideoFrame) -> Plane:
+    """The luma plane; full range, as a picture file would give it."""
+    return np.ascontiguousarray(frame.to_ndarray(format="gray"))
+
+
+def _folder_planes(folder: Path, camera: ReplayCamera) -> Iterator[tuple[int, Plane]]:
+    """The pictures of a folder in the order of their names, 25 a second."""
+    camera.problem = None
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in pictures.PICTURE_SUFFIXES)
+    for index, path in enumerate(files):
+        try:
+            yield int(index / FOLDER_FPS * NS_PER_S), pictures.load_grey(path)
+        except PictureError as error:
+            camera.problem = str(error)

@@ -1,0 +1,1 @@
+"""Lists of watched vehicles: importing them, and asking whether a read is on one."""

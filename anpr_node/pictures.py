@@ -1,0 +1,116 @@
+"""Grey pictures: decoding files, resizing, cutting windows, rectifying plates, encoding JPEG; all through Pillow.
+
+Nothing here knows about models or plates' texts. Planes are numpy arrays; Pillow reads them in place, without a copy.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from anpr_node.errors import PictureError
+from anpr_node.records import Corners, Plane
+
+PIXELS_MAX = 100_000_000
+SIDE_MIN_PX = 8
+_BILINEAR = Image.Resampling.BILINEAR
+_REDUCING_GAP = 2.0  # Pillow first averages whole blocks down to twice the wanted size: 3 times faster, no aliasing
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".gif"})
+
+
+def load_grey(path: Path) -> Plane:
+    """The picture of a file, upright (EXIF orientation obeyed), as a plane.
+
+    Raises:
+        PictureError: missing, truncated, not a picture, under 8 pixels or over 100 million.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of broken EXIF; only pixels and orientation matter here
+            with Image.open(path) as picture:
+                _check_size(path, picture.size)
+                picture.draft("L", picture.size)  # a JPEG then skips its colour planes altogether
+                return _to_grey(ImageOps.exif_transpose(picture))
+    except PictureError:
+        raise
+    except FileNotFoundError as error:
+        raise PictureError(f"{path}: no such file") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "empty file" if _is_empty(path) else str(error)
+        raise PictureError(f"{path}: not a readable picture ({reason})") from error
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
+
+
+def _check_size(path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    if min(size) < SIDE_MIN_PX:
+        raise PictureError(f"{path}: {width}×{height} pixels is too small, {SIDE_MIN_PX}×{SIDE_MIN_PX} at least")
+    if width * height > PIXELS_MAX:
+        raise PictureError(f"{path}: {width}×{height} pixels is too large, {PIXELS_MAX // 1_000_000} million at most")
+
+
+def _to_grey(picture: Image.Image) -> Plane:
+    if picture.mode.startswith("I"):  # 16-bit scanners and sensors: keep the upper eight bits
+        wide = np.asarray(picture).astype(np.int64)
+        return np.clip(wide >> 8, 0, 255).astype(np.uint8)
+    if picture.mode == "CMYK":
+        picture = picture.convert("RGB")
+    return np.asarray(picture.convert("L"))
+
+
+def as_image(plane: Plane) -> Image.Image:
+    """Pillow's view of a plane, in place."""
+    return Image.fromarray(np.ascontiguousarray(plane))
+
+
+def resize(plane: Plane, width: int, height: int) -> Plane:
+    """The whole plane at another size, antialiased."""
+    return np.asarray(as_image(plane).resize((width, height), _BILINEAR, reducing_gap=_REDUCING_GAP))
+
+
+def fit_size(plane_shape: tuple[int, ...], width_max: int, height_max: int) -> tuple[int, int]:
+    """The largest width, height of the plane's own aspect that fits."""
+    height, width = plane_shape
+    scale = min(width_max / width, height_max / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def small_plane(plane: Plane, width_max: int = 320, height_max: int = 240) -> Plane:
+    """What the ISP's low-resolution output would be: the whole field of view, fitted into width × height."""
+    width, height = fit_size(plane.shape, width_max, height_max)
+    return resize(plane, width, height)
+
+
+def window(plane: Plane, bounds: tuple[float, float, float, float], width: int, height: int) -> Plane:
+    """The part x1, y1, x2, y2 of a plane, which must lie inside it, at another size, antialiased."""
+    return np.asarray(as_image(plane).resize((width, height), _BILINEAR, box=bounds, reducing_gap=_REDUCING_GAP))
+
+
+def rectify(plane: Plane, corners: Corners, width: int, height: int) -> Plane:
+    """The quadrilateral `corners` (tl, tr, br, bl), pulled straight to width × height with one gather."""
+    top_left, top_right, bottom_right, bottom_left = corners
+    quad = (*top_left, *bottom_left, *bottom_right, *top_right)  # the order Pillow's QUAD wants
+    return np.asarray(as_image(plane).transform((width, height), Image.Transform.QUAD, quad, _BILINEAR))
+
+
+def encode_jpeg(plane: Plane, quality: int) -> bytes:
+    """The plane as a grey JPEG."""
+    buffer = io.BytesIO()
+    as_image(plane).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def decode_jpeg(data: bytes) -> Plane:
+    """A grey JPEG as a plane. Raises PictureError when it is damaged."""
+    try:
+        return np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+    except (OSError, ValueError) as error:
+        raise PictureError(f"damaged JPEG: {error}") from error

@@ -1,0 +1,152 @@
+"""The tight loop's body: one frame in, the plate reads that became ripe out.
+
+It never waits: no disk, no network, no output pin. Whoever calls it hands its reads on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from anpr_node import __version__
+from anpr_node.config import Settings
+from anpr_node.drivers.clock import Clock
+from anpr_node.ids import uuid7
+from anpr_node.records import Evidence, Frame, PlateRead, Reading
+from anpr_node.tracking.passage import Passage
+from anpr_node.tracking.tracker import Track, Tracker
+from anpr_node.tracking.vote import Vote
+from anpr_node.vision.reader import PlateReader
+
+NS_PER_S = 1_000_000_000
+RECENT_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Ripe:
+    """A read that is ready for the recorder, with its pictures."""
+
+    read: PlateRead
+    evidence: Evidence
+
+
+@dataclass
+class Counters:
+    """What the loop did so far; each rejection is counted, so that nothing disappears unseen."""
+
+    frames: int = 0
+    looks: int = 0
+    reads: int = 0
+    corrections: int = 0
+    repeats: int = 0
+    unread: int = 0
+
+
+class Pipeline:
+    """Detection, tracking, recognition and voting of one camera, on one thread."""
+
+    def __init__(self, reader: PlateReader, clock: Clock, settings: Settings) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._settings = settings
+        self._tracker = Tracker(settings.tracking)
+        self._passages: dict[int, Passage] = {}
+        self._recent: deque[tuple[str, str, int]] = deque(maxlen=RECENT_MAX)
+        self.counters = Counters()
+
+    def process(self, frame: Frame) -> list[Ripe]:
+        """Look at one frame; returns the reads to publish now, most often none."""
+        self.counters.frames += 1
+        boxes = self._reader.detector.first_look(frame)
+        seen = self._tracker.update(boxes, frame.captured_ns)
+        self._read_some(seen, frame)
+        lost = self._tracker.drop_lost(frame.captured_ns)
+        return [*self._publish(seen, ended=False), *self._publish(lost, ended=True)]
+
+    def finish(self) -> list[Ripe]:
+        """The camera has ended: what is still in view is published on what is known."""
+        tracks, self._tracker.tracks = self._tracker.tracks, []
+        return list(self._publish(tracks, ended=True))
+
+    def _read_some(self, seen: list[Track], frame: Frame) -> None:
+        """Spend this frame's few looks on the plates that need them most: those with the fewest so far."""
+        waiting = [(self._passage(track), track) for track in seen]
+        waiting = [(passage, track) for passage, track in waiting if passage.wants(track.box, frame)]
+        waiting.sort(key=lambda pair: (pair[0].attempts, -pair[1].box.width_px))
+        for passage, track in waiting[: self._settings.reading.looks_per_frame_max]:
+            self._look(passage, track, frame)
+
+    def _look(self, passage: Passage, track: Track, frame: Frame) -> None:
+        self.counters.looks += 1
+        passage.tried(track.box.width_px)
+        view = self._reader.look(frame.pixels, track.box)
+        if view is not None:
+            reading = Reading(frame.sequence, frame.captured_ns, view.box, view.plate)
+            passage.add(reading, view.patch, frame)
+
+    def _passage(self, track: Track) -> Passage:
+        return self._passages.setdefault(track.track_id, Passage(self._settings.reading))
+
+    def _publish(self, tracks: list[Track], ended: bool) -> Iterator[Ripe]:
+        for track in tracks:
+            passage = self._passages.pop(track.track_id, None) if ended else self._passages.get(track.track_id)
+            verdict = passage.verdict_to_publish(ended) if passage else None
+            if passage and verdict and not self._is_repeat(verdict.text, track, passage):
+                yield self._ripe(passage, verdict, track)
+            elif ended and passage and passage.published is None and passage.readings:
+                self.counters.unread += 1
+
+    def _is_repeat(self, text: str, track: Track, passage: Passage) -> bool:
+        """Whether the same text was published a moment ago by a track that broke off."""
+        if passage.published is not None:
+            return False
+        since_ns = track.last_seen_ns - int(self._settings.tracking.repeat_s * NS_PER_S)
+        again = any(
+            text == other and moment >= since_ns and _may_be_same(direction, track.direction)
+            for other, direction, moment in self._recent
+        )
+        if again:
+            passage.published = passage.verdict
+            self.counters.repeats += 1
+        return again
+
+    def _ripe(self, passage: Passage, verdict: Vote, track: Track) -> Ripe:
+        kept = passage.kept[verdict.text]
+        flags = ("standing",) if track.stands and track.sightings > 1 else ()
+        corrects, before = passage.published_id, passage.published
+        if before is not None:
+            passage.corrections += 1
+            self.counters.corrections += 1
+            flags += (f"corrected_from:{before.text}",)
+        else:
+            self.counters.reads += 1
+        last_seen_ns = self._clock.utc_ns(track.last_seen_ns)
+        read = PlateRead(
+            read_id=uuid7(last_seen_ns),
+            node_id=self._settings.node.id,
+            vrm=verdict.text,
+            country=verdict.country,
+            confidence=verdict.confidence,
+            candidates=verdict.candidates,
+            votes=verdict.votes,
+            first_seen_ns=self._clock.utc_ns(track.first_seen_ns),
+            last_seen_ns=last_seen_ns,
+            clock=self._clock.state(),
+            lane=self._settings.node.lane,
+            direction=track.direction,
+            box=kept.reading.box,
+            plate_width_px=round(kept.reading.box.width_px),
+            exposure_us=kept.exposure_us,
+            model_id=self._reader.model_id,
+            software_version=__version__,
+            flags=flags,
+            corrects=corrects,
+        )
+        passage.published, passage.published_id = verdict, read.read_id
+        self._recent.append((verdict.text, track.direction, track.last_seen_ns))
+        return Ripe(read, kept.evidence)
+
+
+def _may_be_same(a: str, b: str) -> bool:
+    return a == b or "unknown" in (a, b)

@@ -1,0 +1,103 @@
+"""One vehicle's passage: which frames are worth reading, what the vote says, when it is published and corrected.
+
+A passage is published once, as soon as the vote is sure or the vehicle is gone, and corrected at most once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from anpr_node.config import ReadingSection
+from anpr_node.records import Evidence, Frame, Plane, PlateBox, Reading
+from anpr_node.tracking.vote import Vote, vote
+
+EVIDENCE_TEXTS_MAX = 3
+EDGE_PX = 4
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvidence:
+    """The best frame that read as one text."""
+
+    reading: Reading
+    evidence: Evidence
+    exposure_us: int
+
+
+@dataclass
+class Passage:
+    """The readings of one track so far."""
+
+    settings: ReadingSection
+    readings: list[Reading] = field(default_factory=list)
+    kept: dict[str, KeptEvidence] = field(default_factory=dict)
+    attempts: int = 0
+    best_width_px: float = 0.0
+    verdict: Vote | None = None
+    published: Vote | None = None
+    published_id: str | None = None
+    corrections: int = 0
+
+    def wants(self, box: PlateBox, frame: Frame) -> bool:
+        """Whether this frame's plate is worth a reading: whole, large enough, and not worse than those before."""
+        width = box.width_px
+        if self.attempts >= self.settings.readings_max or width < self.settings.plate_width_min_px:
+            return False
+        if _touches_edge(box, frame):
+            return False
+        if self.is_sure:  # a sure plate is only looked at again when it has become clearly larger
+            return width > self.best_width_px * self.settings.better_width
+        return width > self.best_width_px * 0.9 or self.attempts < self.settings.sure_votes_min
+
+    def tried(self, width_px: float) -> None:
+        """Note that a frame was spent on this plate, whatever came of it."""
+        self.attempts += 1
+        self.best_width_px = max(self.best_width_px, width_px)
+
+    def add(self, reading: Reading, patch: Plane, frame: Frame) -> None:
+        """Take a reading, and copy the frame where it is the best of its text: the only copy of a frame there is."""
+        self.readings.append(reading)
+        text, before = reading.plate.text, self.kept.get(reading.plate.text)
+        if text and (before is None or _merit(reading) > _merit(before.reading)):
+            self.kept[text] = KeptEvidence(reading, Evidence(patch, frame.pixels.copy()), frame.exposure_us)
+            self._forget_worst()
+        counted = [r.plate for r in self.readings if r.plate.text in self.kept]
+        self.verdict = vote(counted, self.settings.country_above)
+
+    def _forget_worst(self) -> None:
+        if len(self.kept) > EVIDENCE_TEXTS_MAX:
+            del self.kept[min(self.kept, key=lambda text: _merit(self.kept[text].reading))]
+
+    @property
+    def is_sure(self) -> bool:
+        """Enough readings agree, with enough confidence."""
+        return (
+            self.verdict is not None
+            and self.verdict.votes >= self.settings.sure_votes_min
+            and self.verdict.confidence >= self.settings.sure_confidence
+        )
+
+    def verdict_to_publish(self, ended: bool) -> Vote | None:
+        """The vote to publish now: the first sure one, the final one of a plate that is gone, or the one correction."""
+        verdict = self.verdict
+        if verdict is None or (self.published is not None and not self._corrects(verdict)):
+            return None
+        if self.is_sure or (ended and self.published is None and self._is_good(verdict)):
+            return verdict
+        return None
+
+    def _corrects(self, verdict: Vote) -> bool:
+        return self.published is not None and verdict.text != self.published.text and self.corrections == 0
+
+    def _is_good(self, verdict: Vote) -> bool:
+        return verdict.confidence >= self.settings.publish_confidence
+
+
+def _merit(reading: Reading) -> float:
+    return reading.plate.score * reading.box.width_px
+
+
+def _touches_edge(box: PlateBox, frame: Frame) -> bool:
+    rows, columns = frame.pixels.shape
+    x1, y1, x2, y2 = box.bounds
+    return x1 < EDGE_PX or y1 < EDGE_PX or x2 > columns - EDGE_PX or y2 > rows - EDGE_PX

@@ -1,0 +1,94 @@
+"""Finds plates: a first look at the small plane of a whole frame, a second one at a window of the full plane.
+
+Boxes come back in pixels of the full frame. What a plate says is not read here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from anpr_node import pictures
+from anpr_node.records import Frame, Plane, PlateBox
+from anpr_node.vision import boxes
+from anpr_node.vision.contract import DetectorContract, load_contract
+from anpr_node.vision.runtime import Network
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a network input lies in the full frame: frame = origin + input * scale."""
+
+    x: float
+    y: float
+    scale_x: float
+    scale_y: float
+
+
+class Detector:
+    """The plate detector on one thread. Not thread-safe: one per thread."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """Load the model of `folder`. Raises ModelError."""
+        self.contract = load_contract(DetectorContract, folder)
+        self._settings = self.contract.detector
+        self._network = Network(self.contract, threads)
+        _, self._rows, self._columns, _ = self.contract.input.shape
+        self._canvas = np.full((self._rows, self._columns), self._settings.pad_value, np.uint8)
+
+    def first_look(self, frame: Frame) -> list[PlateBox]:
+        """The plates of a whole frame, surest first. Corners are rough: good enough to track, not to read."""
+        full_rows, full_columns = frame.pixels.shape
+        small = frame.small
+        if small.shape[0] > self._rows or small.shape[1] > self._columns:
+            small = pictures.small_plane(small, self._columns, self._rows)
+        view = View(0.0, 0.0, full_columns / small.shape[1], full_rows / small.shape[0])
+        return self._detect(small, view, self._settings.first_threshold)
+
+    def second_look(self, pixels: Plane, box: PlateBox) -> PlateBox | None:
+        """The same plate in a window a few plate widths wide, with sharp corners; None when it is no plate there."""
+        x, y, width, height = self._window(pixels, box)
+        columns, rows = pictures.fit_size((int(height), int(width)), self._columns, self._rows)
+        cut = pictures.window(pixels, (x, y, x + width, y + height), columns, rows)
+        view = View(x, y, width / columns, height / rows)
+        found = [b for b in self._detect(cut, view, self._settings.zoom_threshold) if _overlap(b, box) > 0]
+        return max(found, key=lambda b: _overlap(b, box) * b.score, default=None)
+
+    def _window(self, pixels: Plane, box: PlateBox) -> tuple[int, int, int, int]:
+        """x, y, width, height of a window around the box, of the network's aspect, moved to lie in the frame."""
+        rows, columns = pixels.shape
+        x1, y1, x2, y2 = box.bounds
+        wanted = max((x2 - x1), (y2 - y1) * 2) * self._settings.zoom_window_widths
+        width = int(min(columns, wanted))
+        height = int(min(rows, wanted * self._rows / self._columns))
+        x = min(max(0, round((x1 + x2 - width) / 2)), columns - width)
+        y = min(max(0, round((y1 + y2 - height) / 2)), rows - height)
+        return x, y, width, height
+
+    def _detect(self, picture: Plane, view: View, threshold: float) -> list[PlateBox]:
+        """Run the network on a picture no larger than its input, laid at the top left of the padded canvas."""
+        rows, columns = picture.shape
+        self._canvas[rows:] = self._settings.pad_value
+        self._canvas[:, columns:] = self._settings.pad_value
+        self._canvas[:rows, :columns] = picture
+        heat, box, corners = self._network.run(self._canvas)
+        found = boxes.decode(heat, box, corners, threshold, self._settings.stride, self._settings.nms_iou)
+        return [_to_frame(b, view) for b in found]
+
+
+def _to_frame(box: PlateBox, view: View) -> PlateBox:
+    moved = tuple((view.x + x * view.scale_x, view.y + y * view.scale_y) for x, y in box.corners)
+    return replace(box, corners=moved)
+
+
+def _overlap(a: PlateBox, b: PlateBox) -> float:
+    """Intersection over union of the upright rectangles, 0..1."""
+    ax1, ay1, ax2, ay2 = a.bounds
+    bx1, by1, bx2, by2 = b.bounds
+    width, height = min(ax2, bx2) - max(ax1, bx1), min(ay2, by2) - max(ay1, by1)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / ((ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - shared)

@@ -1,0 +1,70 @@
+"""Reads one rectified plate: text with a score per character, other texts it may be, and the country.
+
+It takes the patch as it is given; finding and rectifying plates is not its business.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from anpr_node import pictures
+from anpr_node.records import Candidate, Plane, PlateText
+from anpr_node.vision import ctc
+from anpr_node.vision.contract import RecognizerContract, load_contract
+from anpr_node.vision.runtime import Float32, Network
+
+CANDIDATES_MAX = 10
+UNKNOWN_COUNTRY = "?"
+
+
+class Recognizer:
+    """The plate recogniser on one thread. Not thread-safe: one per thread."""
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        """Load the model of `folder`. Raises ModelError."""
+        self.contract = load_contract(RecognizerContract, folder)
+        self._settings = self.contract.recognizer
+        self._network = Network(self.contract, threads)
+        _, self._rows, self._columns, _ = self.contract.input.shape
+
+    def read(self, patch: Plane) -> PlateText:
+        """The text of a patch of any size; plates of doubtful aspect are read as one line and as two, the surer wins."""
+        aspect = patch.shape[1] / patch.shape[0]
+        ways = []
+        if aspect >= self._settings.two_lines_below:
+            ways.append(self._one_line(patch))
+        if aspect <= self._settings.one_line_above:
+            ways.append(self._two_lines(patch))
+        return max((self._recognize(way) for way in ways), key=lambda text: text.score)
+
+    def _one_line(self, patch: Plane) -> Plane:
+        return pictures.resize(patch, self._columns, self._rows)
+
+    def _two_lines(self, patch: Plane) -> Plane:
+        """Upper and lower line side by side, so that one model reads both kinds of plates."""
+        rows, half = patch.shape[0], self._columns // 2
+        upper = patch[: max(1, round(rows * self._settings.upper_line_ends))]
+        lower = patch[min(rows - 1, round(rows * self._settings.lower_line_begins)) :]
+        return np.hstack([pictures.resize(upper, half, self._rows), pictures.resize(lower, half, self._rows)])
+
+    def _recognize(self, picture: Plane) -> PlateText:
+        characters, country = self._network.run(picture)
+        decoded = ctc.decode(characters, self._settings.alphabet, CANDIDATES_MAX)
+        candidates = tuple(Candidate(text, self._calibrated(score)) for text, score in decoded.candidates if text)
+        name, score = self._country(country)
+        return PlateText(decoded.text, tuple(decoded.char_scores), candidates[:CANDIDATES_MAX], name, score)
+
+    def _calibrated(self, score: float) -> float:
+        """The decoder's score as a probability: a logistic fitted on pictures the model was not trained on."""
+        score = min(max(score, 1e-6), 1 - 1e-6)
+        logit = math.log(score / (1 - score))
+        return 1 / (1 + math.exp(-(self._settings.confidence_slope * logit + self._settings.confidence_offset)))
+
+    def _country(self, logits: Float32) -> tuple[str | None, float]:
+        weights = np.exp(logits - logits.max())
+        best = int(weights.argmax())
+        name = self._settings.countries[best]
+        return (None if name == UNKNOWN_COUNTRY else name), float(weights[best] / weights.sum())

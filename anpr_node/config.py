@@ -120,6 +120,12 @@ class Settings(Section):
     reading: ReadingSection = ReadingSection()
     queue: QueueSection = QueueSection()
 
+    @model_validator(mode="after")
+    def _simulation_is_whole(self) -> Settings:
+        if self.camera.kind == "simulated" and self.outputs.pins != "simulated":
+            raise ValueError("camera.kind = 'simulated' is wired to simulated pins; set outputs.pins = 'simulated'")
+        return self
+
     @property
     def models_folder(self) -> Path:
         """The one that is set, else the checkout's own, else the system's."""

@@ -1,0 +1,103 @@
+"""The self-test of `anpr-node check`: each item OK, WARN or FAIL, with what to do next.
+
+It changes nothing: pins are claimed and given back as they are, off.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from anpr_node.config import Settings
+from anpr_node.drivers.clock import SystemClock
+from anpr_node.drivers.gpio import Outputs
+from anpr_node.drivers.platform import pin_factory, pins_of
+from anpr_node.errors import AnprError
+from anpr_node.store.database import open_store
+from anpr_node.vision.reader import PlateReader
+from anpr_node.vision.runtime import find_runtime
+
+DISK_WARN_MB = 2_000
+DISK_FAIL_MB = 200
+CLOCK_SANE_FROM = datetime(2026, 1, 1, tzinfo=UTC)
+SYNCHRONISED_MARK = Path("/run/systemd/timesync/synchronized")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the self-test."""
+
+    verdict: str
+    item: str
+    text: str
+
+
+def run(settings: Settings) -> Iterator[Finding]:
+    """All checks, in the order a technician would want them."""
+    checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
+        ("models", _models),
+        ("wiring", _wiring),
+        ("camera", _camera),
+        ("clock", _clock),
+        ("store", _store),
+        ("disk", _disk),
+    )
+    yield Finding("OK", "configuration", f"node {settings.node.id}, lane {settings.node.lane}")
+    for item, check in checks:
+        try:
+            yield check(settings)
+        except AnprError as error:
+            yield Finding("FAIL", item, str(error))
+
+
+def _models(settings: Settings) -> Finding:
+    reader = PlateReader(settings.models_folder)
+    reader.recognizer.read(np.full((32, 160), 128, np.uint8))
+    return Finding("OK", "models", f"{reader.model_id} on {find_runtime()[0]}")
+
+
+def _wiring(settings: Settings) -> Finding:
+    Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), SystemClock()).close()
+    outputs = settings.outputs
+    pins = f"relay {outputs.relay_pin}, LED {outputs.led_pin}, illuminator {outputs.illuminator_pin}"
+    if outputs.pins == "simulated":
+        return Finding("WARN", "wiring", f"{pins}, simulated; on a node set outputs.pins = 'lgpio'")
+    return Finding("OK", "wiring", pins)
+
+
+def _camera(settings: Settings) -> Finding:
+    camera = settings.camera
+    if camera.kind == "replay":
+        exists = Path(camera.path or "").exists()
+        return Finding("OK" if exists else "FAIL", "camera", f"recording {camera.path}" + ("" if exists else ": missing"))
+    return Finding("WARN", "camera", f"simulated {camera.light}; real cameras come with the picamera2 driver")
+
+
+def _clock(_: Settings) -> Finding:
+    now = datetime.now(UTC)
+    if now < CLOCK_SANE_FROM:
+        return Finding("FAIL", "clock", f"it says {now:%Y-%m-%d %H:%M}; set it: timedatectl set-time, or fit an RTC")
+    if not SYNCHRONISED_MARK.exists():
+        return Finding("WARN", "clock", "not seen to be synchronised; see: timedatectl timesync-status")
+    return Finding("OK", "clock", "synchronised")
+
+
+def _store(settings: Settings) -> Finding:
+    with closing(open_store(settings.state_folder)) as database:
+        verdict = database.execute("PRAGMA quick_check").fetchone()[0]
+    if verdict != "ok":
+        return Finding("FAIL", "store", f"damaged ({verdict}); copy {settings.state_folder} away and call the engineer")
+    return Finding("OK", "store", str(settings.state_folder))
+
+
+def _disk(settings: Settings) -> Finding:
+    free_mb = shutil.disk_usage(settings.state_folder).free // 1_000_000
+    verdict = "FAIL" if free_mb < DISK_FAIL_MB else "WARN" if free_mb < DISK_WARN_MB else "OK"
+    hint = "" if verdict == "OK" else "; free some, or fit a larger card"
+    return Finding(verdict, "disk", f"{free_mb} MB free{hint}")

@@ -1,0 +1,75 @@
+"""The node live in a terminal: reads scroll by, hits stand out, one line at the bottom says how it runs.
+
+Plain lines only where the output is not a terminal. It shows plates in clear, so it is for the demo alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+from anpr_node.node import Node, Snapshot
+from anpr_node.recorder import Recorded
+
+NS_PER_S = 1_000_000_000
+REFRESH_S = 0.2
+BOLD_RED, DIM, PLAIN, CLEAR_LINE = "\033[1;31m", "\033[2m", "\033[0m", "\r\033[K"
+HEADER = f"{'time (UTC)':<13}{'plate':<10}{'ctry':<6}{'conf':<7}{'votes':<7}{'direction':<13}hit"
+
+
+class LiveView:
+    """Prints what is new each time it is asked."""
+
+    def __init__(self, node: Node, out: TextIO | None = None) -> None:
+        self._node = node
+        self._out = out or sys.stdout
+        self._colour = self._out.isatty()
+        self._shown: set[str] = set()
+
+    def start(self) -> None:
+        """The head of the table."""
+        self._print(HEADER)
+
+    def refresh(self) -> None:
+        """New reads, then the status line where there is a terminal to rewrite it on."""
+        for recorded in list(self._node.recent):
+            if recorded.read.read_id not in self._shown:
+                self._shown.add(recorded.read.read_id)
+                self._print(self._line(recorded))
+        if self._colour:
+            self._out.write(CLEAR_LINE + DIM + status_line(self._node.snapshot()) + PLAIN)
+            self._out.flush()
+
+    def finish(self) -> None:
+        """The last reads, and the totals."""
+        self.refresh()
+        self._print(status_line(self._node.snapshot()))
+
+    def _line(self, recorded: Recorded) -> str:
+        read = recorded.read
+        moment = datetime.fromtimestamp(read.last_seen_ns / NS_PER_S, UTC)
+        note = f" corrects an earlier read ({read.flags[-1]})" if read.corrects else ""
+        text = (
+            f"{moment:%H:%M:%S}.{moment.microsecond // 100_000:<4d}{read.vrm:<10}{read.country or '-':<6}"
+            f"{read.confidence:<7.2f}{read.votes:<7d}{read.direction:<13}"
+        )
+        if not recorded.hits:
+            return text + note
+        entry = recorded.hits[0].entry
+        flagged = f"{text}** HIT {entry.category}: {entry.reason} **{note}"
+        return f"{BOLD_RED}{flagged}{PLAIN}" if self._colour else flagged
+
+    def _print(self, text: str) -> None:
+        self._out.write((CLEAR_LINE if self._colour else "") + text + "\n")
+        self._out.flush()
+
+
+def status_line(now: Snapshot) -> str:
+    """Outputs, loop and queue in one line."""
+    return (
+        f"relay {'CLOSED' if now.relay_on else 'open':<6} LED {'ON' if now.led_on else 'off':<3} "
+        f"IR {'on' if now.illuminator_on else 'OFF':<3} | loop {now.loop_ms_median:.1f} ms | "
+        f"queue {now.queue_depth}/{now.queue_max} | frames {now.frames} lost {now.frames_lost} | "
+        f"reads {now.reads} hits {now.hits}"
+    )

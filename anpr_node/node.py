@@ -1,0 +1,195 @@
+"""The composition root: builds the node from its settings, starts its threads, watches them, stops them.
+
+Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (store, match, signal).
+Any thread that ends, ends the node; systemd starts it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anpr_node.alert.signals import Signals
+from anpr_node.config import Settings
+from anpr_node.drivers.platform import Platform
+from anpr_node.errors import AnprError, FrameTimeout, StoreError
+from anpr_node.pipeline import Pipeline, Ripe
+from anpr_node.recorder import Recorded, Recorder
+from anpr_node.store.database import open_store
+from anpr_node.vision.reader import PlateReader
+
+log = logging.getLogger(__name__)
+
+TIMEOUTS_MAX = 30
+"""So many trigger periods in a row without a frame end the node: only a restart can bring a stalled camera back."""
+TICK_S = 0.02
+STORE_RETRY_S = 1.0
+JOIN_S = 5.0
+LOOP_TIMES_KEPT = 300
+RECENT_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The node at one moment, for `status` and the live view. Times of the loop are of the last 300 frames."""
+
+    frames: int
+    frames_lost: int
+    timeouts: int
+    loop_ms_median: float
+    loop_ms_max: float
+    queue_depth: int
+    queue_max: int
+    reads_dropped: int
+    reads: int
+    hits: int
+    store_failures: int
+    relay_on: bool
+    led_on: bool
+    illuminator_on: bool
+
+
+class Node:
+    """One running node. `start` it, wait for `ended`, then `stop` it; use it as a context manager."""
+
+    def __init__(self, settings: Settings, platform: Platform) -> None:
+        """Load the models and open the store once, so that what is wrong shows before any thread runs.
+
+        Raises:
+            ModelError: a model does not fit its contract.
+            StoreError: the state folder cannot be written.
+        """
+        self._settings = settings
+        self.platform = platform
+        self._pipeline = Pipeline(PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings)
+        open_store(settings.state_folder).close()
+        self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
+        self._stopping = threading.Event()
+        self.ended = threading.Event()
+        self.failure: Exception | None = None
+        self.recent: deque[Recorded] = deque(maxlen=RECENT_KEPT)
+        self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
+        self._timeouts = self._frames_lost = self._reads_dropped = 0
+        self._reads = self._hits = self._store_failures = 0
+        self._threads = [
+            threading.Thread(target=self._guard, args=(body,), name=name)
+            for name, body in (("recorder", self._record), ("loop", self._loop))
+        ]
+
+    def __enter__(self) -> Node:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Light, trigger, threads."""
+        self.platform.start(self._settings.camera)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Ask all threads first, then wait for each; then the safe state. What is queued is still recorded."""
+        self._stopping.set()
+        for thread in reversed(self._threads):  # the loop first: it feeds the recorder
+            if thread.ident is not None:
+                thread.join(JOIN_S)
+        self.platform.close()
+
+    def _guard(self, body: Callable[[], None]) -> None:
+        """The one broad except of a thread: whatever ends it is logged and ends the node."""
+        try:
+            body()
+        except AnprError as error:
+            log.error("%s", error)
+            self.failure = error
+        except Exception as error:
+            log.exception("thread %s died", threading.current_thread().name)
+            self.failure = error
+        finally:
+            self._stopping.set()
+            self.ended.set()
+
+    def _loop(self) -> None:
+        """Capture, process, hand over; never waits for the recorder."""
+        timeouts, next_sequence = 0, 0
+        while not self._stopping.is_set():
+            try:
+                frame = self.platform.camera.capture()
+            except FrameTimeout:
+                timeouts, self._timeouts = timeouts + 1, self._timeouts + 1
+                if timeouts >= TIMEOUTS_MAX:
+                    raise
+                continue
+            if frame is None:
+                break
+            timeouts = 0
+            self._frames_lost += frame.sequence - next_sequence
+            next_sequence = frame.sequence + 1
+            started_s = time.perf_counter()
+            self._hand_over(self._pipeline.process(frame))
+            self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
+        self._hand_over(self._pipeline.finish())
+
+    def _hand_over(self, ripe: list[Ripe]) -> None:
+        for item in ripe:
+            try:
+                self._queue.put_nowait(item)
+            except queue.Full:
+                self._reads_dropped += 1
+                log.error("read dropped: the recorder is %d reads behind", self._queue.qsize())
+
+    def _record(self) -> None:
+        """Store, match and signal until the loop has ended and the queue is empty."""
+        outputs, outputs_settings = self.platform.outputs, self._settings.outputs
+        signals = Signals(outputs, outputs_settings.relay_pulse_s, outputs_settings.led_pulse_s)
+        with contextlib.closing(open_store(self._settings.state_folder)) as database:
+            writer = Recorder(database, signals, self.platform.clock)
+            loop_thread = self._threads[1]
+            while loop_thread.is_alive() or not self._queue.empty():
+                outputs.tick()
+                with contextlib.suppress(queue.Empty):
+                    self._store(writer, self._queue.get(timeout=TICK_S))
+
+    def _store(self, writer: Recorder, ripe: Ripe) -> None:
+        """Try until the read is on the card, or the node stops: a full card may get room again."""
+        while True:
+            try:
+                recorded = writer.record(ripe.read, ripe.evidence)
+                break
+            except StoreError as error:
+                self._store_failures += 1
+                log.error("%s", error)
+                if self._stopping.wait(STORE_RETRY_S):
+                    raise
+        self._reads += recorded.read.corrects is None
+        self._hits += len(recorded.hits)
+        self.recent.append(recorded)
+
+    def snapshot(self) -> Snapshot:
+        """How the node is doing; safe to call from any thread."""
+        times = sorted(self._loop_ms) or [0.0]
+        outputs = self.platform.outputs
+        return Snapshot(
+            frames=self._pipeline.counters.frames,
+            frames_lost=self._frames_lost,
+            timeouts=self._timeouts,
+            loop_ms_median=times[len(times) // 2],
+            loop_ms_max=times[-1],
+            queue_depth=self._queue.qsize(),
+            queue_max=self._settings.queue.reads_max,
+            reads_dropped=self._reads_dropped,
+            reads=self._reads,
+            hits=self._hits,
+            store_failures=self._store_failures,
+            relay_on=outputs.relay.is_on,
+            led_on=outputs.led.is_on,
+            illuminator_on=bool(outputs.illuminator.value),
+        )

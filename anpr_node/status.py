@@ -1,0 +1,96 @@
+"""How the node stands, read from its store and from the heartbeat file that a running node writes.
+
+It works on a stopped node too, and never shows a plate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from anpr_node import __version__
+from anpr_node.config import Settings
+from anpr_node.hotlist import lists
+from anpr_node.node import Snapshot
+from anpr_node.store.database import open_store
+
+HEARTBEAT = "status.json"
+HEARTBEAT_FRESH_S = 5.0
+RUN_FOLDER = Path("/run/anpr-node")
+NS_PER_S = 1_000_000_000
+
+
+def heartbeat_path(settings: Settings) -> Path:
+    """In RAM where the system has made our folder there, else in the state folder."""
+    return (RUN_FOLDER if os.access(RUN_FOLDER, os.W_OK) else settings.state_folder) / HEARTBEAT
+
+
+def write_heartbeat(settings: Settings, snapshot: Snapshot) -> None:
+    """Replace the heartbeat in one step, so that a reader never sees half of it."""
+    path = heartbeat_path(settings)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"at_s": time.time(), "pid": os.getpid(), **asdict(snapshot)}), encoding="utf-8")
+    fresh.replace(path)
+
+
+def read_heartbeat(settings: Settings) -> dict[str, Any] | None:
+    """The last heartbeat if a node wrote it within the last seconds, else None."""
+    try:
+        beat: dict[str, Any] = json.loads(heartbeat_path(settings).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None
+    return beat if time.time() - beat["at_s"] < HEARTBEAT_FRESH_S else None
+
+
+def collect(settings: Settings) -> dict[str, Any]:
+    """Everything that `anpr-node status --json` prints. Raises StoreError."""
+    with closing(open_store(settings.state_folder)) as database:
+        reads, first_ns, last_ns = database.execute(
+            "SELECT count(*), min(first_seen_ns), max(last_seen_ns) FROM read WHERE corrects IS NULL"
+        ).fetchone()
+        hits = database.execute("SELECT count(*) FROM hit").fetchone()[0]
+        waiting = database.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        in_force = lists.show(database)
+    now_s = time.time()
+    return {
+        "node_id": settings.node.id,
+        "software_version": __version__,
+        "running": read_heartbeat(settings),
+        "reads": reads,
+        "hits": hits,
+        "first_read_s": first_ns and first_ns / NS_PER_S,
+        "last_read_s": last_ns and last_ns / NS_PER_S,
+        "outbox": waiting,
+        "hotlists": [
+            {"list_id": s.list_id, "entries": s.entries, "age_h": round((now_s - s.imported_ns / NS_PER_S) / 3600, 1)}
+            for s in in_force
+        ],
+        "disk_free_mb": shutil.disk_usage(settings.state_folder).free // 1_000_000,
+        "state_folder": str(settings.state_folder),
+    }
+
+
+def as_text(status: dict[str, Any]) -> str:
+    """The same for a person, 80 columns."""
+    running = status["running"]
+    lines = [f"node {status['node_id']}, anpr-node {status['software_version']}"]
+    if running:
+        lines.append(
+            f"running     loop {running['loop_ms_median']:.1f} ms, {running['frames']} frames"
+            f" ({running['frames_lost']} lost), queue {running['queue_depth']}/{running['queue_max']}"
+        )
+    else:
+        lines.append("running     no (start it with: anpr-node run)")
+    lines.append(f"reads       {status['reads']} stored, {status['hits']} hits, {status['outbox']} waiting to be sent")
+    for entry in status["hotlists"]:
+        lines.append(f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old")
+    if not status["hotlists"]:
+        lines.append("hotlist     none (import one with: anpr-node hotlist import FILE.csv)")
+    lines.append(f"disk        {status['disk_free_mb']} MB free, {status['state_folder']}")
+    return "\n".join(lines)

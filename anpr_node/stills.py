@@ -1,0 +1,139 @@
+"""Plates in still pictures: what `anpr-node read` does with files and folders.
+
+Each picture is judged by itself; there is no tracking, no vote and nothing is stored.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from anpr_node import pictures
+from anpr_node.errors import PictureError
+from anpr_node.records import Frame, Plane, PlateBox, PlateText
+from anpr_node.vision.reader import PlateReader
+
+KIB_PER_MIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPlate:
+    """One plate of a picture; `box` is None for a cut-out plate."""
+
+    box: PlateBox | None
+    plate: PlateText
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPicture:
+    """The outcome of one file: plates surest first, or `problem` in words."""
+
+    path: Path
+    ms: float
+    cpu_ms: float
+    plates: tuple[FoundPlate, ...]
+    problem: str | None = None
+
+
+def collect(paths: Iterable[Path]) -> list[Path]:
+    """The files named, and the pictures of the folders named, sorted.
+
+    Raises:
+        PictureError: a folder without any picture.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in pictures.PICTURE_SUFFIXES)
+            if not found:
+                raise PictureError(f"{path}: no picture in this folder")
+            files += found
+        else:
+            files.append(path)
+    return files
+
+
+def read_all(reader: PlateReader, files: Iterable[Path], *, patches: bool) -> Iterator[ReadPicture]:
+    """Read every file in turn; one that cannot be read says so in `problem`, and the next follows."""
+    for path in files:
+        wall_s, cpu_s = time.perf_counter(), time.thread_time()
+        try:
+            plane = pictures.load_grey(path)
+            plates = _read_patch(reader, plane) if patches else read_scene(reader, plane)
+            problem = None
+        except PictureError as error:
+            plates, problem = (), str(error)
+        yield ReadPicture(
+            path, (time.perf_counter() - wall_s) * 1e3, (time.thread_time() - cpu_s) * 1e3, plates, problem
+        )
+
+
+def read_scene(reader: PlateReader, plane: Plane) -> tuple[FoundPlate, ...]:
+    """All plates of a picture, surest first; texts the recogniser itself doubts are left out."""
+    frame = Frame(0, 0, 0, 1.0, False, plane, pictures.small_plane(plane))
+    found: dict[str, FoundPlate] = {}
+    for box in reader.detector.first_look(frame):
+        view = reader.look(plane, box)
+        if view is None or view.plate.score < reader.reject_below:
+            continue
+        before = found.get(view.plate.text)
+        if before is None or view.plate.score > before.plate.score:  # two rough boxes may lead to one plate
+            found[view.plate.text] = FoundPlate(view.box, view.plate)
+    return tuple(sorted(found.values(), key=lambda f: -f.plate.score))
+
+
+def _read_patch(reader: PlateReader, plane: Plane) -> tuple[FoundPlate, ...]:
+    plate = reader.recognizer.read(plane)
+    return (FoundPlate(None, plate),) if plate.text else ()
+
+
+def as_json(result: ReadPicture) -> dict[str, Any]:
+    """The contract of `read --jsonl`: one object per picture."""
+    row: dict[str, Any] = {
+        "image": result.path.name,
+        "ms": round(result.ms, 2),
+        "cpu_ms": round(result.cpu_ms, 2),
+        "plates": [_plate_json(found) for found in result.plates],
+    }
+    return row if result.problem is None else {**row, "error": result.problem}
+
+
+def _plate_json(found: FoundPlate) -> dict[str, Any]:
+    return {
+        "text": found.plate.text,
+        "confidence": round(found.plate.score, 4),
+        "box": None if found.box is None else [round(v, 1) for v in found.box.bounds],
+        "corners": None if found.box is None else [[round(x, 1), round(y, 1)] for x, y in found.box.corners],
+        "country": found.plate.country,
+        "candidates": [candidate.text for candidate in found.plate.candidates],
+    }
+
+
+def peak_rss_mb() -> float:
+    """The most memory this process has ever held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
+
+
+def annotate(result: ReadPicture, folder: Path) -> Path:
+    """Write a copy of the picture with every plate outlined and its text beside it; returns its path."""
+    picture = Image.fromarray(pictures.load_grey(result.path)).convert("RGB")
+    draw = ImageDraw.Draw(picture)
+    size = max(14, picture.height // 40)
+    for found in result.plates:
+        label = f"{found.plate.text} {found.plate.score:.0%} {found.plate.country or ''}"
+        if found.box is None:
+            draw.text((2, 2), label, fill=(255, 220, 0), font_size=size, stroke_width=2, stroke_fill=(0, 0, 0))
+            continue
+        draw.polygon(found.box.corners, outline=(0, 255, 80), width=2)
+        x, y, _, _ = found.box.bounds
+        place = (x, max(0.0, y - size * 1.4))
+        draw.text(place, label, fill=(255, 220, 0), font_size=size, stroke_width=2, stroke_fill=(0, 0, 0))
+    target = folder / f"{result.path.stem}.annotated.png"
+    picture.save(target)
+    return target

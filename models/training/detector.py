@@ -11,11 +11,8 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
-HEIGHT_PX = 240
-WIDTH_PX = 320
-STRIDE_PX = 8
-ROWS = HEIGHT_PX // STRIDE_PX
-COLUMNS = WIDTH_PX // STRIDE_PX
+from detector_grid import HEIGHT_PX, WIDTH_PX
+
 HEAT_PRIOR = -4.6  # logit of 0.01: plates are rare, so the heat starts low and the first steps stay calm
 
 
@@ -26,9 +23,9 @@ class Size:
     stem: int = 16
     stride4: int = 32
     stride8: int = 64
-    stride16: int = 96
+    stride16: int = 128
     blocks8: int = 2
-    blocks16: int = 5
+    blocks16: int = 6
     fused: int = 64
 
 
@@ -77,7 +74,7 @@ def build(size: Size = Size()) -> keras.Model:
     context = layers.UpSampling2D(2, interpolation="bilinear")(context)
     side = layers.BatchNormalization(momentum=0.97)(layers.Conv2D(size.fused, 1, use_bias=False)(detail))
     shared = layers.ReLU()(layers.Add()([context, side]))
-    shared = _convolution(shared, size.fused, 3)
+    shared = _separable(shared, size.fused, 5)
     found = _separable(shared, size.fused, 3)
     shaped = _separable(_separable(shared, size.fused, 5), size.fused, 5)
     heat = _head(found, "heat", 1, HEAT_PRIOR)

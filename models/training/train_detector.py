@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""Train the plate detector for a given time, resumable, on any Keras backend.
+
+The learning rate follows the clock, not the samples: on a busy machine a run still ends when it should, cooled down.
+It exports nothing; `detector_export.py` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+EMA_EVERY_STEPS = 8
+EMA_KEEP = 0.98
+WARM_UP_STEPS = 300
+LOG_EVERY_STEPS = 50
+
+
+@dataclass
+class Progress:
+    """What a resumed run needs to know."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    samples: int = 0
+    losses: list[float] = field(default_factory=list)
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+                                     epilog="Example: nice train_detector.py --data DATA --out runs/a --minutes 60")
+    parser.add_argument("--data", type=Path, required=True, help="data folder with scenes/ and fonts/")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, log and plot; resumed if it has some")
+    parser.add_argument("--minutes", type=float, default=60, help="training time; the learning rate is 0 at its end")
+    parser.add_argument("--start", type=Path, help="weights to start from (.weights.h5)")
+    parser.add_argument("--rate", type=float, default=2.5e-3, help="highest learning rate (AdamW)")
+    parser.add_argument("--batch", type=int, default=16, help="pictures a step")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the TensorFlow backend")
+    parser.add_argument("--check-minutes", type=float, default=4, help="how often the held-out pictures are scored")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pseudo-corners", type=Path, help="JSON of detector_pseudo.py: corners of real plates")
+    return parser.parse_args()
+
+
+def limit_threads(threads: int) -> None:
+    """Keep the backend from taking the whole machine."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def compiled(model, rate: float):
+    """The model with its outputs packed into one tensor, so that one loss sees them all."""
+    import keras
+
+    from detector_loss import detector_loss
+
+    packed = keras.layers.Concatenate(axis=-1)([model.output[name] for name in ("heat", "box", "corners")])
+    trainer = keras.Model(model.input, packed)
+    trainer.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=5.0), loss=detector_loss)
+    return trainer
+
+
+def rate_now(options: argparse.Namespace, progress: Progress) -> float:
+    """Warm up, hold, then a cosine down to zero at the end of the time."""
+    done = min(1.0, progress.seconds / (options.minutes * 60))
+    cooling = max(0.0, (done - 0.15) / 0.85)
+    return options.rate * min(1.0, (progress.steps + 1) / WARM_UP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * cooling))
+
+
+class Run:
+    """One training run in its folder."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        from detector import build
+
+        self.options = options
+        self.folder: Path = options.out
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.progress = Progress()
+        self.model, self.averaged = build(), build()
+        self._load()
+        self.trainer = compiled(self.model, options.rate)
+        self.average = self.averaged.get_weights()
+
+    def _load(self) -> None:
+        state = self.folder / "state.json"
+        if state.exists():
+            self.progress = Progress(**json.loads(state.read_text()))
+            self.model.load_weights(self.folder / "raw.weights.h5")
+            self.averaged.load_weights(self.folder / "ema.weights.h5")
+            print(f"resumed after {self.progress.samples} samples", flush=True)
+        else:
+            if self.options.start:
+                self.model.load_weights(self.options.start)
+            self.averaged.set_weights(self.model.get_weights())
+
+    def save(self) -> None:
+        """Weights, their moving average, and where the run stands."""
+        self.averaged.set_weights(self.average)
+        self.model.save_weights(self.folder / "raw.weights.h5")
+        self.averaged.save_weights(self.folder / "ema.weights.h5")
+        (self.folder / "state.json").write_text(json.dumps(vars(self.progress)))
+
+    def step(self, pixels: np.ndarray, target: np.ndarray) -> None:
+        """One batch."""
+        started = time.monotonic()
+        self.trainer.optimizer.learning_rate = rate_now(self.options, self.progress)
+        loss = float(self.trainer.train_on_batch(pixels.astype(np.float32) / 255, target))
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"loss is {loss} after {self.progress.samples} samples: lower --rate")
+        self.progress.losses.append(loss)
+        self.progress.steps += 1
+        self.progress.samples += len(pixels)
+        if self.progress.steps % EMA_EVERY_STEPS == 0:
+            self._follow()
+        self.progress.seconds += time.monotonic() - started
+
+    def _follow(self) -> None:
+        # early on the average must forget faster, or it remembers the random start
+        keep = min(EMA_KEEP, self.progress.steps / (self.progress.steps + 10 * EMA_EVERY_STEPS))
+        self.average = [keep * old + (1 - keep) * new
+                        for old, new in zip(self.average, self.model.get_weights(), strict=True)]
+
+
+def checked(run: Run, held_out: list) -> str:
+    """Score the averaged weights on held-out pictures and note it in checks.csv."""
+    from detector_evaluate import find, model_predict, score
+
+    run.averaged.set_weights(run.average)
+    result = score(find(model_predict(run.averaged), held_out), 0.3)
+    with (run.folder / "checks.csv").open("a", newline="") as file:
+        csv.writer(file).writerow([run.progress.samples, result.recall50, result.ap50, result.mean_iou, result.side_error_p90])
+    return result.line()
+
+
+def plot(run: Run) -> None:
+    """Loss and held-out recall over samples."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    losses = np.array(run.progress.losses)
+    smooth = np.convolve(losses, np.ones(100) / 100, "valid") if len(losses) > 200 else losses
+    figure, axis = plt.subplots(figsize=(8, 4))
+    axis.plot(np.linspace(0, run.progress.samples, len(smooth)), smooth, label="loss")
+    axis.set(xlabel="samples", ylabel="loss", yscale="log")
+    if (run.folder / "checks.csv").exists():
+        checks = np.loadtxt(run.folder / "checks.csv", delimiter=",", ndmin=2)
+        twin = axis.twinx()
+        twin.plot(checks[:, 0], checks[:, 1], "o-", color="tab:green", label="recall at IoU 0.5, held out")
+        twin.set_ylabel("recall")
+    figure.legend()
+    figure.savefig(run.folder / "progress.png", dpi=110)
+
+
+def train(run: Run) -> None:
+    """Until the time is over: learn, log, check, save."""
+    from detector_data import Source, start
+    from scenes import load_scenes
+
+    options = run.options
+    source = Source(options.data / "scenes", options.data / "fonts", options.seed + run.progress.steps, options.batch,
+                    options.pseudo_corners)
+    queue = start(source)
+    held_out = [scene for scene in load_scenes(source.scenes, "train") if scene.is_held_out]
+    last_check = time.monotonic()
+    while run.progress.seconds < options.minutes * 60:
+        run.step(*queue.get())
+        if run.progress.steps % LOG_EVERY_STEPS == 0:
+            recent = float(np.mean(run.progress.losses[-LOG_EVERY_STEPS:]))
+            print(f"{run.progress.seconds / 60:6.1f} min {run.progress.samples:7d} samples loss {recent:.3f} "
+                  f"rate {rate_now(options, run.progress):.5f}", flush=True)
+        if time.monotonic() - last_check > options.check_minutes * 60:
+            run.save()
+            print(checked(run, held_out), flush=True)
+            last_check = time.monotonic()
+    run.save()
+    print(checked(run, held_out), flush=True)
+    plot(run)
+
+
+def main() -> None:
+    """Command line."""
+    options = parse()
+    limit_threads(options.threads)
+    train(Run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

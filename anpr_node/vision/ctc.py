@@ -49,17 +49,18 @@ def decode(logits: Float32, alphabet: str, beam: int = 10) -> Decoded:
 
 def _softmax(logits: Float32) -> Float32:
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
+    shares: Float32 = weights / weights.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _spans(probabilities: Float32) -> list[tuple[int, int]]:
-    """The column spans [first, end) that each hold one character, or may hold one that the blank outweighs."""
+    """Return the column spans [first, end) that each hold one character, or may hold one that the blank outweighs."""
     blank = probabilities.shape[1] - 1
     path = probabilities.argmax(axis=1)
     cuts = (np.flatnonzero(np.diff(path)) + 1).tolist()
     spans: list[tuple[int, int]] = []
     touching = False  # the previous run was a symbol too
-    for first, end in zip([0, *cuts], [*cuts, len(path)]):
+    for first, end in zip([0, *cuts], [*cuts, len(path)], strict=True):
         if path[first] == blank:
             spans += _ghosts(1.0 - probabilities[first:end, blank], first)
             touching = False
@@ -72,7 +73,7 @@ def _spans(probabilities: Float32) -> list[tuple[int, int]]:
 
 
 def _is_stray(probabilities: Float32, path: NDArray[np.intp], left: tuple[int, int], right: tuple[int, int]) -> bool:
-    """True where two different symbols side by side are one character: the weaker fills one column, faintly."""
+    """Tell whether two different symbols side by side are one character: the weaker fills one column, faintly."""
     weights = [(float(probabilities[first:end, path[first]].sum()), end - first) for first, end in (left, right)]
     weight, columns = min(weights)
     return columns == 1 and weight < _STRAY_BELOW
@@ -102,13 +103,14 @@ def _slot(columns: Float32, alphabet: str) -> _Slot:
 
 
 def _candidates(slots: list[_Slot], count: int) -> list[tuple[str, float]]:
-    """The likeliest texts with the product of their places' probabilities, best first, each once."""
+    """Return the likeliest texts with the product of their places' probabilities, best first, each once."""
     start = (0,) * len(slots)
     heap = [(-_score(slots, start), start)]
-    seen, found = {start}, {}
+    seen = {start}
+    found: dict[str, float] = {}
     while heap and len(found) < count:
         score, choice = heapq.heappop(heap)
-        found.setdefault("".join(slot[i][0] for slot, i in zip(slots, choice)), -score)
+        found.setdefault("".join(slot[i][0] for slot, i in zip(slots, choice, strict=True)), -score)
         for place, index in enumerate(choice):
             following = (*choice[:place], index + 1, *choice[place + 1 :])
             if index + 1 < len(slots[place]) and following not in seen:
@@ -119,6 +121,6 @@ def _candidates(slots: list[_Slot], count: int) -> list[tuple[str, float]]:
 
 def _score(slots: list[_Slot], choice: tuple[int, ...]) -> float:
     score = 1.0
-    for slot, index in zip(slots, choice):
+    for slot, index in zip(slots, choice, strict=True):
         score *= slot[index][1]
     return score

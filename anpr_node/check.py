@@ -75,7 +75,9 @@ def _camera(settings: Settings) -> Finding:
     camera = settings.camera
     if camera.kind == "replay":
         exists = Path(camera.path or "").exists()
-        return Finding("OK" if exists else "FAIL", "camera", f"recording {camera.path}" + ("" if exists else ": missing"))
+        return Finding(
+            "OK" if exists else "FAIL", "camera", f"recording {camera.path}" + ("" if exists else ": missing")
+        )
     return Finding("WARN", "camera", f"simulated {camera.light}; real cameras come with the picamera2 driver")
 
 

@@ -38,6 +38,7 @@ def collect(paths: tuple[Path, ...]) -> list[Path]:
 
     Raises:
         ClipError: a folder with neither clips nor pictures.
+
     """
     sources: list[Path] = []
     for path in paths:

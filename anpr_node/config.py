@@ -149,6 +149,7 @@ def load(path: Path | None) -> Settings:
 
     Raises:
         ConfigError: names every offending key with what is allowed there.
+
     """
     if path is None and not DEFAULT_PATH.exists():
         return Settings()

@@ -64,10 +64,13 @@ class Node:
         Raises:
             ModelError: a model does not fit its contract.
             StoreError: the state folder cannot be written.
+
         """
         self._settings = settings
         self.platform = platform
-        self._pipeline = Pipeline(PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings)
+        self._pipeline = Pipeline(
+            PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
+        )
         open_store(settings.state_folder).close()
         self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
         self._stopping = threading.Event()

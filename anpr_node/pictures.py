@@ -28,6 +28,7 @@ def load_grey(path: Path) -> Plane:
 
     Raises:
         PictureError: missing, truncated, not a picture, under 8 pixels or over 100 million.
+
     """
     try:
         with warnings.catch_warnings():
@@ -60,10 +61,12 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
 def _to_grey(picture: Image.Image) -> Plane:
     if picture.mode.startswith("I"):  # 16-bit scanners and sensors: keep the upper eight bits
         wide = np.asarray(picture).astype(np.int64)
-        return np.clip(wide >> 8, 0, 255).astype(np.uint8)
+        upper: Plane = np.clip(wide >> 8, 0, 255).astype(np.uint8)
+        return upper
     if picture.mode == "CMYK":
         picture = picture.convert("RGB")
-    return np.asarray(picture.convert("L"))
+    plane: Plane = np.asarray(picture.convert("L"))
+    return plane
 
 
 def as_image(plane: Plane) -> Image.Image:

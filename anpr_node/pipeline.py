@@ -113,7 +113,7 @@ class Pipeline:
 
     def _ripe(self, passage: Passage, verdict: Vote, track: Track) -> Ripe:
         kept = passage.kept[verdict.text]
-        flags = ("standing",) if track.stands and track.sightings > 1 else ()
+        flags: tuple[str, ...] = ("standing",) if track.stands and track.sightings > 1 else ()
         corrects, before = passage.published_id, passage.published
         if before is not None:
             passage.corrections += 1

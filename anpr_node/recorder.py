@@ -45,6 +45,7 @@ class Recorder:
 
         Raises:
             StoreError: nothing was committed and nothing signalled.
+
         """
         hits = self._match(read)
         reads.add_read(self._database, read, encode(evidence), hits)

@@ -12,24 +12,20 @@ from sqlite_utils import Database
 from anpr_node import vrm
 from anpr_node.drivers.clock import Clock
 from anpr_node.errors import RefusedByPolicy
-from anpr_node.store.reads import FoundRead, find_reads, log_search
+from anpr_node.store.reads import Criteria, FoundRead, find_reads, log_search
 
 WILDCARDS = "?*"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is wanted, by whom and why. Times are UTC nanoseconds; None is open."""
+    """What is wanted, by whom and why."""
 
     actor: str
-    pattern: str
-    from_ns: int | None
-    to_ns: int | None
-    country: str | None
+    wanted: Criteria
     reason: str
     case_ref: str
     decision_ref: str | None
-    limit: int
 
 
 def normalise_pattern(text: str) -> str:
@@ -42,15 +38,16 @@ def search(database: Database, query: Query, clock: Clock) -> list[FoundRead]:
 
     Raises:
         RefusedByPolicy: no reason or no case reference; the refusal is logged.
+
     """
     allowed = bool(query.reason.strip() and query.case_ref.strip())
-    found = list(_find(database, query)) if allowed else []
+    found = list(find_reads(database, query.wanted)) if allowed else []
     log_search(
         database,
         {
             "at_ns": clock.utc_ns(clock.monotonic_ns()),
             "actor": query.actor,
-            "pattern": query.pattern,
+            "pattern": query.wanted.pattern,
             "reason": query.reason,
             "case_ref": query.case_ref,
             "decision_ref": query.decision_ref,
@@ -61,8 +58,3 @@ def search(database: Database, query: Query, clock: Clock) -> list[FoundRead]:
     if not allowed:
         raise RefusedByPolicy("a search needs --reason and --case: say why you look and for which case")
     return found
-
-
-def _find(database: Database, query: Query) -> list[FoundRead]:
-    pattern = normalise_pattern(query.pattern)
-    return list(find_reads(database, pattern, query.from_ns, query.to_ns, query.country, query.limit))

@@ -46,6 +46,7 @@ def collect(paths: Iterable[Path]) -> list[Path]:
 
     Raises:
         PictureError: a folder without any picture.
+
     """
     files: list[Path] = []
     for path in paths:

@@ -20,6 +20,7 @@ class Camera(Protocol):
         Raises:
             FrameTimeout: no exposure came: the trigger is stopped, or the camera stalled.
             CameraClosed: `close` was called.
+
         """
         ...
 

@@ -31,7 +31,7 @@ class SystemClock:
     """The machine's own clocks. UTC is taken as undisciplined (`free`) until a time source is wired to the node."""
 
     def monotonic_ns(self) -> int:
-        """CLOCK_MONOTONIC, the base of libcamera's SensorTimestamp (they differ by suspend, which a node never does)."""
+        """CLOCK_MONOTONIC; libcamera's SensorTimestamp differs from it by suspend, which a node never does."""
         return time.monotonic_ns()
 
     def utc_ns(self, monotonic_ns: int) -> int:

@@ -55,7 +55,7 @@ def pins_of(outputs: OutputsSection) -> Pins:
 
 
 def pin_factory(outputs: OutputsSection) -> Factory:
-    """gpiozero's factory for real or simulated pins. Raises WiringError where lgpio finds no chip."""
+    """Gpiozero's factory for real or simulated pins. Raises WiringError where lgpio finds no chip."""
     if outputs.pins == "simulated":
         return MockFactory()
     try:
@@ -72,6 +72,7 @@ def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequenc
     Raises:
         ClipError: the recording cannot be played.
         WiringError: a pin cannot be driven.
+
     """
     if settings.camera.kind == "simulated":
         return _simulated(settings, realtime, planted)

@@ -34,6 +34,7 @@ class ReplayCamera:
 
         Raises:
             ClipError: missing, empty, or nothing that can be decoded.
+
         """
         self._clock = clock
         self._realtime = realtime

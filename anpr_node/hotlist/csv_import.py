@@ -43,6 +43,7 @@ def read_csv(path: Path, list_id: str) -> ParsedList:
 
     Raises:
         HotlistError: the file cannot be read, is not UTF-8, lacks the vrm column, or has no good row at all.
+
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -137,5 +138,7 @@ def _moment(cell: dict[str, str], name: str) -> int | None:
     try:
         moment = datetime.fromisoformat(cell[name])
     except ValueError:
-        raise ValueError(f"{name} {cell[name]!r} is not a date such as 2026-11-23 or 2026-11-23T18:00:00+01:00") from None
+        raise ValueError(
+            f"{name} {cell[name]!r} is not a date such as 2026-11-23 or 2026-11-23T18:00:00+01:00"
+        ) from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * NS_PER_S

@@ -65,7 +65,7 @@ def match(database: Database, vrm: str, country: str | None, at_ns: int) -> list
 
     Countries must agree where both are known.
     """
-    rows = database.execute(
+    rows = database.query(
         """
         SELECT list_id, vrm, country, category, priority, reason, issuer, valid_from_ns, valid_to_ns, actions
         FROM hotlist_entry
@@ -76,5 +76,5 @@ def match(database: Database, vrm: str, country: str | None, at_ns: int) -> list
         ORDER BY priority DESC, list_id
         """,
         {"vrm": vrm, "country": country, "at_ns": at_ns},
-    ).fetchall()
-    return [HotlistEntry(*row[:-1], actions=tuple(json.loads(row[-1]))) for row in rows]
+    )
+    return [HotlistEntry(**{**row, "actions": tuple(json.loads(row["actions"]))}) for row in rows]

@@ -26,6 +26,7 @@ def open_store(folder: Path) -> Database:
 
     Raises:
         StoreError: the folder is missing and cannot be made, is read-only or full, or the file is no database.
+
     """
     path = folder / FILE_NAME
     try:

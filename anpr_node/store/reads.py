@@ -9,7 +9,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlite_utils import Database
 
@@ -23,6 +23,17 @@ class EncodedEvidence:
 
     patch_jpeg: bytes
     overview_jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What to look for. In `pattern` `?` is one character and `*` any; times are UTC nanoseconds, None is open."""
+
+    pattern: str
+    from_ns: int | None = None
+    to_ns: int | None = None
+    country: str | None = None
+    limit: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,7 @@ def add_read(database: Database, read: PlateRead, evidence: EncodedEvidence, hit
 
     Raises:
         StoreError: nothing was written: the card is full, read-only or failing.
+
     """
     try:
         with database.atomic():
@@ -110,10 +122,8 @@ def _hit_row(hit: Hit) -> dict[str, object]:
     }
 
 
-def find_reads(
-    database: Database, pattern: str, from_ns: int | None, to_ns: int | None, country: str | None, limit: int
-) -> Iterator[FoundRead]:
-    """Reads whose VRM fits `pattern` (`?` one character, `*` any), newest first; corrected rows are left out."""
+def find_reads(database: Database, wanted: Criteria) -> Iterator[FoundRead]:
+    """The reads that fit, newest first; rows that were corrected later are left out."""
     rows = database.query(
         """
         SELECT r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction,
@@ -126,7 +136,7 @@ def find_reads(
           AND NOT EXISTS (SELECT 1 FROM read newer WHERE newer.corrects = r.read_id)
         ORDER BY r.first_seen_ns DESC, r.read_id DESC LIMIT :limit
         """,
-        {"pattern": pattern, "from_ns": from_ns, "to_ns": to_ns, "country": country, "limit": limit},
+        asdict(wanted),
     )
     for row in rows:
         categories = tuple((row.pop("categories") or "").split(",")) if row.get("categories") else ()

@@ -30,6 +30,7 @@ def decode(  # noqa: PLR0913, PLR0917
         threshold: lowest score, 0..1.
         stride: pixels per cell.
         nms_iou: boxes that overlap a surer one by more than this are dropped.
+
     """
     logits = heat[..., 0]
     rows, columns = np.nonzero(logits >= np.log(threshold / (1 - threshold)))
@@ -45,9 +46,7 @@ def decode(  # noqa: PLR0913, PLR0917
     ]
 
 
-def _quads(
-    rows: NDArray[np.intp], columns: NDArray[np.intp], box: Float32, corners: Float32
-) -> NDArray[np.float64]:
+def _quads(rows: NDArray[np.intp], columns: NDArray[np.intp], box: Float32, corners: Float32) -> NDArray[np.float64]:
     """Corners [n, 4, 2] in cells."""
     centre = np.stack([columns, rows], axis=1) + 0.5 + box[:, :2]
     size = np.exp(np.minimum(box[:, 2:], _LOG_SIZE_MAX))

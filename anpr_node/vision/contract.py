@@ -68,7 +68,8 @@ class RecognizerSettings(_Strict):
     """Alphabet, geometry and calibration of the recogniser.
 
     Aspects are width/height of a rectified plate: below `two_lines_below` it is cut in two, between the two bounds
-    both ways are tried. Margins are shares of the plate's width and height added on each side before rectifying.
+    both ways are tried. Texts with less confidence than `reject_below` are noise. Margins are shares of the plate's
+    width and height added on each side before rectifying.
     """
 
     alphabet: str
@@ -80,6 +81,7 @@ class RecognizerSettings(_Strict):
     lower_line_begins: float = Field(gt=0, lt=1)
     margin_x: float
     margin_y: float
+    reject_below: float = Field(ge=0, lt=1)
     confidence_slope: float
     confidence_offset: float
 
@@ -98,6 +100,7 @@ def load_contract(kind: type[C], folder: Path) -> C:
 
     Raises:
         ModelError: missing or malformed model.toml, missing weights, or a SHA-256 that differs.
+
     """
     path = folder / "model.toml"
     contract = _parse(kind, path, {"folder": folder, **_read_toml(path)})

@@ -40,6 +40,11 @@ class PlateReader:
         """Both models' ids, as kept with every read."""
         return f"{self.detector.contract.model_id}+{self.recognizer.contract.model_id}"
 
+    @property
+    def reject_below(self) -> float:
+        """Texts with less confidence than this are noise, not readings."""
+        return self.recognizer.contract.recognizer.reject_below
+
     def look(self, pixels: Plane, box: PlateBox) -> PlateView | None:
         """Read the plate of a rough box. None when the second look finds no plate there."""
         sharp = self.detector.second_look(pixels, box)

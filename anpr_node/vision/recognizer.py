@@ -31,7 +31,7 @@ class Recognizer:
         _, self._rows, self._columns, _ = self.contract.input.shape
 
     def read(self, patch: Plane) -> PlateText:
-        """The text of a patch of any size; plates of doubtful aspect are read as one line and as two, the surer wins."""
+        """The text of a patch of any size; one of doubtful aspect is read as one line and as two, the surer wins."""
         aspect = patch.shape[1] / patch.shape[0]
         ways = []
         if aspect >= self._settings.two_lines_below:

@@ -49,8 +49,8 @@ class Network:
             if spec.shape not in found or found[spec.shape]["dtype"] is not np.int8:
                 shapes = ", ".join(f"{s} {found[s]['dtype'].__name__}" for s in found)
                 raise ModelError(
-                    f"{self.contract.path}: model.toml promises {spec.name} as int8 {spec.shape}, the file has {shapes}; "
-                    "put back the model and model.toml of one release"
+                    f"{self.contract.path}: model.toml promises {spec.name} as int8 {spec.shape}, "
+                    f"the file has {shapes}; put back the model and model.toml of one release"
                 )
         return [int(found[spec.shape]["index"]) for spec in specs]
 

@@ -48,8 +48,9 @@ def decode(  # noqa: PLR0913, PLR0917
 
 def _quads(rows: NDArray[np.intp], columns: NDArray[np.intp], box: Float32, corners: Float32) -> NDArray[np.float64]:
     """Corners [n, 4, 2] in cells."""
-    centre = np.stack([columns, rows], axis=1) + 0.5 + box[:, :2]
-    size = np.exp(np.minimum(box[:, 2:], _LOG_SIZE_MAX))
+    cells = np.stack([columns, rows], axis=1).astype(np.float64)
+    centre: NDArray[np.float64] = cells + 0.5 + box[:, :2].astype(np.float64)
+    size: NDArray[np.float64] = np.exp(np.minimum(box[:, 2:], _LOG_SIZE_MAX).astype(np.float64))
     quads: NDArray[np.float64] = centre[:, None] + corners.reshape(-1, 4, 2) * size[:, None]
     return quads
 

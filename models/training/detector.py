@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import keras
-from keras import layers
-
 from detector_grid import HEIGHT_PX, WIDTH_PX
+from keras import layers
 
 HEAT_PRIOR = -4.6  # logit of 0.01: plates are rare, so the heat starts low and the first steps stay calm
 

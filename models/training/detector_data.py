@@ -11,11 +11,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 from detector_samples import SceneSampler
 from detector_targets import encode
 from plates import PlateGenerator
-from scenes import load_scenes
+from scenes import load_scenes, with_quads
 
 PLATES_IN_STOCK = 3000
 QUEUE_BATCHES = 8
@@ -56,6 +55,8 @@ class Source:
 def make_sampler(source: Source, held_out: bool = False) -> SceneSampler:
     """A sampler over the train pictures, or over those held out from them."""
     scenes = [scene for scene in load_scenes(source.scenes, "train") if scene.is_held_out is held_out]
+    if source.pseudo_corners:
+        scenes = with_quads(scenes, source.pseudo_corners)
     return SceneSampler(scenes, PlateStock(source.fonts, source.seed), source.seed)
 
 

@@ -25,7 +25,8 @@ def lettering(rng: np.random.Generator, canvas: np.ndarray) -> None:
     """Words straight on the scene: vehicle lettering, watermarks, shop fronts."""
     face = _FACES[int(rng.integers(len(_FACES)))]
     size = float(np.exp(rng.uniform(np.log(0.4), np.log(3.0))))
-    grey, thick = int(rng.choice([rng.integers(0, 80), rng.integers(160, 256)])), int(rng.integers(1, 2 + int(size * 2)))
+    grey = int(rng.choice([rng.integers(0, 80), rng.integers(160, 256)]))
+    thick = int(rng.integers(1, 2 + int(size * 2)))
     x, y = _place(rng, canvas)
     for line in range(int(rng.integers(1, 4))):
         cv2.putText(canvas, _words(rng, 20), (x - 60, y + int(line * 30 * size)), face, size, grey, thick, cv2.LINE_AA)
@@ -40,11 +41,13 @@ def sign(rng: np.random.Generator, canvas: np.ndarray) -> None:
     ink = (ground + int(rng.integers(90, 166))) % 256
     panel = np.full((height, width), ground, np.uint8)
     if rng.random() < 0.5:
-        cv2.circle(panel, (width // 2, height // 2), max(2, min(width, height) // 3), ink, max(1, height // 10), cv2.LINE_AA)
+        middle, radius = (width // 2, height // 2), max(2, min(width, height) // 3)
+        cv2.circle(panel, middle, radius, ink, max(1, height // 10), cv2.LINE_AA)
     rows = int(rng.integers(1, 6))
     for row in range(rows if rng.random() < 0.7 else 0):
         base = int(height * (row + 0.8) / rows)
-        cv2.putText(panel, _words(rng, 24), (2, base), _FACES[int(rng.integers(2))], height / rows / 34, ink, 1, cv2.LINE_AA)
+        face, size = _FACES[int(rng.integers(2))], height / rows / 34
+        cv2.putText(panel, _words(rng, 24), (2, base), face, size, ink, 1, cv2.LINE_AA)
     _put(rng, canvas, panel, x, y)
 
 

@@ -16,11 +16,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from detector_grid import HEIGHT_PX, STRIDE_PX, WIDTH_PX
+from scenes import PADDING_GREY, Scene, load_scenes
+
 from anpr_node.pictures import small_plane
 from anpr_node.records import PlateBox
 from anpr_node.vision.boxes import decode
-from detector_grid import HEIGHT_PX, STRIDE_PX, WIDTH_PX
-from scenes import PADDING_GREY, Scene, load_scenes
 
 # uint8 pictures [n, 240, 320] -> heat [n, 30, 40, 1], box [.., 4], corners [.., 8]
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -38,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Score:
-    """Rates over plates or pictures; errors are shares of the plate's width or height, medians and 90 %."""
+    """Rates over plates or pictures; the side error is the worse of left and right, in plate widths."""
 
     recall50: float
     recall30: float
@@ -51,7 +52,7 @@ class Score:
 
     def line(self) -> str:
         """One line for a log."""
-        return (f"recall@.5 {self.recall50:.3f} @.3 {self.recall30:.3f} precision {self.precision:.3f} spurious/picture "
+        return (f"recall@.5 {self.recall50:.3f} @.3 {self.recall30:.3f} precision {self.precision:.3f} spurious "
                 f"{self.spurious_per_picture:.3f} AP50 {self.ap50:.3f} IoU {self.mean_iou:.3f} "
                 f"side error p90 {self.side_error_p90:.3f} of width ({self.plates} plates)")
 

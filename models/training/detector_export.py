@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-
 from detector_data import Source, make_sampler
 from detector_grid import COLUMNS, HEIGHT_PX, ROWS, STRIDE_PX, WIDTH_PX
 from scenes import PADDING_GREY
@@ -60,9 +59,8 @@ nms_iou = {nms_iou}
 def freeze(weights: Path):
     """A concrete function with constants in place of variables: Keras 3 variables do not survive the converter."""
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
     from detector import build
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     model = build()
     model.load_weights(weights)

@@ -5,9 +5,8 @@ Box and corners are compared where they land in the picture, not as raw outputs:
 
 from __future__ import annotations
 
-from keras import ops
-
 from detector_targets import BOX, CORNERS, HAS_CORNERS, HEAT, HEAT_WEIGHT, SHAPE_WEIGHT, SOFT
+from keras import ops
 
 SURE = 0.25  # on half-labelled pictures a background cell scored above this is left alone
 OUTPUT_HEAT, OUTPUT_BOX, OUTPUT_CORNERS = slice(0, 1), slice(1, 5), slice(5, 13)

@@ -45,8 +45,9 @@ def with_holder(rng: np.random.Generator, plate: np.ndarray) -> tuple[np.ndarray
     framed = cv2.copyMakeBorder(plate, top, bottom, left, right, cv2.BORDER_CONSTANT, value=grey)
     if bottom > 9:
         _dealer_line(rng, framed, bottom, 255 - grey)
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + [left, top]
-    return framed, corners.astype(np.float32)
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    corners += np.array([left, top], np.float32)
+    return framed, corners
 
 
 def _dealer_line(rng: np.random.Generator, framed: np.ndarray, room_px: int, grey: int) -> None:

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
-
 import detector_distractors as distractors
 import detector_photometry as photometry
+import numpy as np
 from detector_grid import HEIGHT_PX, WIDTH_PX
 from detector_paste import bounding_box, erase, paste, random_quad, with_holder
 from detector_targets import Target
-from scenes import Scene, Window, boxes_in_window, cut
+from scenes import Scene, Window, cut, points_in_window
 
 FINE = 2  # plates are pasted on a canvas twice as fine, then both are shrunk together like a real camera's picture
 SOURCE_WEIGHT = {"ro_dashcam": 1.3, "de_press": 2.0, "nl_marketplace": 1.5, "openalpr_us": 0.8, "openalpr_br": 1.0,
@@ -105,9 +104,23 @@ def _put_plate(rng: np.random.Generator, canvas: np.ndarray, random_plate: Rando
     return Target(bounding_box(quad), quad)
 
 
-def _treat(rng: np.random.Generator, canvas: np.ndarray, box: np.ndarray, random_plate: RandomPlate,
+def _labelled(scene: Scene, window: Window) -> list[Target]:
+    """The picture's plates on the fine canvas, as far as they show; with corners where some are known."""
+    size = (WIDTH_PX * FINE, HEIGHT_PX * FINE)
+    quads = scene.quads or (None,) * len(scene.boxes)
+    targets = []
+    for box, quad in zip(scene.boxes, quads, strict=True):
+        moved = points_in_window(box.reshape(2, 2), window, *size).reshape(4)
+        if _clipped_share(moved) > 0:
+            corners = None if quad is None else points_in_window(quad, window, *size)
+            targets.append(Target(moved if corners is None else bounding_box(corners), corners))
+    return targets
+
+
+def _treat(rng: np.random.Generator, canvas: np.ndarray, label: Target, random_plate: RandomPlate,
            swap_share: float) -> Target | None:
     """Keep, swap or erase one labelled plate."""
+    box = label.box
     if _clipped_share(box) < VISIBLE_ENOUGH:
         return Target(box, None, ignore=True)
     dice = rng.random()
@@ -121,12 +134,13 @@ def _treat(rng: np.random.Generator, canvas: np.ndarray, box: np.ndarray, random
     if dice > 0.93:
         erase(rng, canvas, box)
         return None
-    return Target(box, None)
+    return label
 
 
 def _overlaps(box: np.ndarray, others: list[Target]) -> bool:
     margin = 6
-    return any((box[:2] < other.box[2:] + margin).all() and (other.box[:2] - margin < box[2:]).all() for other in others)
+    return any((box[:2] < other.box[2:] + margin).all() and (other.box[:2] - margin < box[2:]).all()
+               for other in others)
 
 
 def _extra(rng: np.random.Generator, canvas: np.ndarray, targets: list[Target], random_plate: RandomPlate) -> None:
@@ -147,7 +161,7 @@ def _extra(rng: np.random.Generator, canvas: np.ndarray, targets: list[Target], 
         targets.append(Target(target.box, None, ignore=True))
 
 
-def _scatter_around(rng: np.random.Generator, canvas: np.ndarray, boxes: np.ndarray) -> None:
+def _scatter_around(rng: np.random.Generator, canvas: np.ndarray, boxes: list[np.ndarray]) -> None:
     """Distractors everywhere but on the plates."""
     kept = []
     for box in boxes:
@@ -173,8 +187,8 @@ def make_sample(rng: np.random.Generator, scene: Scene, random_plate: RandomPlat
     window = _zoomed(rng, scene) if zoom else _whole(rng, scene)
     width, height = WIDTH_PX * FINE, HEIGHT_PX * FINE
     canvas = cut(scene.pixels, window, width, height)
-    boxes = boxes_in_window(scene.boxes, window, width, height)
-    boxes = boxes[[_clipped_share(box) > 0 for box in boxes]] if len(boxes) else boxes
+    labels = _labelled(scene, window)
+    boxes = [label.box for label in labels]
     targets: list[Target] = []
     if _is_negative(rng, scene):
         for box in boxes:
@@ -185,7 +199,7 @@ def make_sample(rng: np.random.Generator, scene: Scene, random_plate: RandomPlat
     else:
         if rng.random() < 0.35:
             _scatter_around(rng, canvas, boxes)
-        treated = [_treat(rng, canvas, box, random_plate, 0.55 if zoom else 0.35) for box in boxes]
+        treated = [_treat(rng, canvas, label, random_plate, 0.55 if zoom else 0.35) for label in labels]
         targets = [target for target in treated if target is not None]
         if rng.random() < 0.3:
             _extra(rng, canvas, targets, random_plate)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
 from detector_grid import COLUMNS, ROWS, STRIDE_PX
 
 HEAT, HEAT_WEIGHT, SHAPE_WEIGHT, HAS_CORNERS = 0, 1, 2, 3

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -21,7 +21,7 @@ HELD_OUT_ONE_IN = 10
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: grey pixels, plate boxes [n, 4] as x1 y1 x2 y2 in its own pixels."""
+    """One picture: grey pixels, plate boxes [n, 4] as x1 y1 x2 y2, corners [4, 2] where known, in its own pixels."""
 
     source: str
     name: str
@@ -29,6 +29,12 @@ class Scene:
     boxes: np.ndarray
     complete: bool
     is_held_out: bool
+    quads: tuple[np.ndarray | None, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Its name among all sets."""
+        return f"{self.source}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,13 @@ def _scene(folder: Path, record: dict) -> Scene | None:
     scale = np.array([pixels.shape[1] / record["width"], pixels.shape[0] / record["height"]] * 2, np.float32)
     complete = record["complete"] and folder.name not in INCOMPLETE_SOURCES
     return Scene(folder.name, record["image"], pixels, boxes * scale, complete, _held_out(record["image"]))
+
+
+def with_quads(scenes: list[Scene], corners: Path) -> list[Scene]:
+    """The same scenes with corners from a JSON file: {"set/picture": [[[x, y] * 4] or null, ...]}."""
+    known = json.loads(corners.read_text())
+    return [replace(scene, quads=tuple(None if quad is None else np.array(quad, np.float32)
+                                       for quad in known.get(scene.key, []))) for scene in scenes]
 
 
 def load_scenes(folder: Path, split: str) -> list[Scene]:
@@ -90,7 +103,7 @@ def cut(pixels: np.ndarray, window: Window, width_px: int, height_px: int) -> np
     return canvas
 
 
-def boxes_in_window(boxes: np.ndarray, window: Window, width_px: int, height_px: int) -> np.ndarray:
-    """Boxes [n, 4] in the resized window's pixels, not clipped."""
-    scale = np.array([width_px / window.width, height_px / window.height] * 2, np.float32)
-    return (boxes - np.array([window.left, window.top] * 2, np.float32)) * scale
+def points_in_window(points: np.ndarray, window: Window, width_px: int, height_px: int) -> np.ndarray:
+    """Points [..., 2] in the resized window's pixels, not clipped; a box is two points."""
+    scale = np.array([width_px / window.width, height_px / window.height], np.float32)
+    return (points - np.array([window.left, window.top], np.float32)) * scale

@@ -40,7 +40,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
                                      epilog="Example: nice train_detector.py --data DATA --out runs/a --minutes 60")
     parser.add_argument("--data", type=Path, required=True, help="data folder with scenes/ and fonts/")
-    parser.add_argument("--out", type=Path, required=True, help="folder for weights, log and plot; resumed if it has some")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, log, plot; resumed if it has some")
     parser.add_argument("--minutes", type=float, default=60, help="training time; the learning rate is 0 at its end")
     parser.add_argument("--start", type=Path, help="weights to start from (.weights.h5)")
     parser.add_argument("--rate", type=float, default=2.5e-3, help="highest learning rate (AdamW)")
@@ -66,7 +66,6 @@ def limit_threads(threads: int) -> None:
 def compiled(model, rate: float):
     """The model with its outputs packed into one tensor, so that one loss sees them all."""
     import keras
-
     from detector_loss import detector_loss
 
     packed = keras.layers.Concatenate(axis=-1)([model.output[name] for name in ("heat", "box", "corners")])
@@ -144,7 +143,8 @@ def checked(run: Run, held_out: list) -> str:
     run.averaged.set_weights(run.average)
     result = score(find(model_predict(run.averaged), held_out), 0.3)
     with (run.folder / "checks.csv").open("a", newline="") as file:
-        csv.writer(file).writerow([run.progress.samples, result.recall50, result.ap50, result.mean_iou, result.side_error_p90])
+        row = [run.progress.samples, result.recall50, result.ap50, result.mean_iou, result.side_error_p90]
+        csv.writer(file).writerow(row)
     return result.line()
 
 

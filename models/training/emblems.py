@@ -1,5 +1,6 @@
-"""Draw seals, coats of arms, stickers and other small non-text marks in great variety, so that a reader learns that they are
-no letters.  Never draws an A-Z or 0-9 shape at the size of the plate's own characters.
+"""Draw seals, coats of arms, stickers and other small marks in great variety, so that none is read as a letter.
+
+Never draws an A-Z or 0-9 shape at the size of the plate's own characters.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def _inside(grey: np.ndarray, rng: np.random.Generator) -> None:
         grey[(np.arange(s) // int(rng.integers(6, 16))) % 2 == 0, :] = ink
     elif kind == 3:
         w, x = int(rng.integers(4, 12)), int(rng.integers(16, 32))
-        grey[:, x - w // 2:x + w // 2] = ink
-        grey[x - w // 2:x + w // 2, :] = ink
+        grey[:, x - w // 2 : x + w // 2] = ink
+        grey[x - w // 2 : x + w // 2, :] = ink
     elif kind == 4:
         for a in np.linspace(0, 2 * np.pi, 12, endpoint=False):
             cv2.circle(grey, (int(24 + 14 * np.cos(a)), int(24 + 14 * np.sin(a))), 2, ink, -1)

@@ -1,5 +1,6 @@
-"""Load free fonts from the data folder and from Debian's font packages, and pre-render A-Z, 0-9 as small grey masks.
-Never needs a particular font: families that are not installed are left out.
+"""Load free fonts from the data folder and Debian's font packages; pre-render A-Z, 0-9 as small grey masks.
+
+Never needs a particular font: faces that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -19,15 +20,52 @@ CAP_HEIGHT_PX = 72
 FAMILIES: dict[str, tuple[str, ...]] = {
     "fe": ("GL-Nummernschild-Mtl", "GL-Nummernschild-Mtl", "GL-Nummernschild-Eng"),
     "din": ("DINish-Medium", "DINish-Regular", "DINish-SemiBold", "DINish-Bold", "OSP-DIN", "DINishCondensed-Bold"),
-    "condensed": ("DINishCondensed-Bold", "DINishCondensed-Bold", "DINishCondensed-SemiBold", "DINishCondensed-Medium",
-                  "DINishCondensed-Regular", "RobotoCondensed-Bold", "RobotoCondensed-Medium", "BebasNeue-Bold", "BebasNeue-Regular"),
-    "highway": ("overpass-latin-600-normal", "overpass-latin-700-normal", "overpass-latin-500-normal", "RG2014B", "RG2014C",
-                "RG2014D", "RG2014E", "RG2014EM"),
-    "other": ("barlow-semi-condensed-latin-500-normal", "barlow-semi-condensed-latin-600-normal",
-              "barlow-semi-condensed-latin-700-normal", "share-tech-latin-400-normal", "B612-Bold", "B612-Regular", "B612Mono-Bold",
-              "allerta_medium", "allerta_stencil", "Play-Bold", "NimbusSansNarrow-Bold", "NimbusSans-Bold", "LiberationSansNarrow-Bold",
-              "LiberationMono-Bold", "DejaVuSans", "DejaVuSansCondensed-Bold", "DejaVuSansMono-Bold", "Roboto-Medium", "Jura-Bold",
-              "Jura-SemiBold", "Roboto-Bold", "OpenSans-CondBold", "OpenSans-Semibold"),
+    "condensed": (
+        "DINishCondensed-Bold",
+        "DINishCondensed-Bold",
+        "DINishCondensed-SemiBold",
+        "DINishCondensed-Medium",
+        "DINishCondensed-Regular",
+        "RobotoCondensed-Bold",
+        "RobotoCondensed-Medium",
+        "BebasNeue-Bold",
+        "BebasNeue-Regular",
+    ),
+    "highway": (
+        "overpass-latin-600-normal",
+        "overpass-latin-700-normal",
+        "overpass-latin-500-normal",
+        "RG2014B",
+        "RG2014C",
+        "RG2014D",
+        "RG2014E",
+        "RG2014EM",
+    ),
+    "other": (
+        "barlow-semi-condensed-latin-500-normal",
+        "barlow-semi-condensed-latin-600-normal",
+        "barlow-semi-condensed-latin-700-normal",
+        "share-tech-latin-400-normal",
+        "B612-Bold",
+        "B612-Regular",
+        "B612Mono-Bold",
+        "allerta_medium",
+        "allerta_stencil",
+        "Play-Bold",
+        "NimbusSansNarrow-Bold",
+        "NimbusSans-Bold",
+        "LiberationSansNarrow-Bold",
+        "LiberationMono-Bold",
+        "DejaVuSans",
+        "DejaVuSansCondensed-Bold",
+        "DejaVuSansMono-Bold",
+        "Roboto-Medium",
+        "Jura-Bold",
+        "Jura-SemiBold",
+        "Roboto-Bold",
+        "OpenSans-CondBold",
+        "OpenSans-Semibold",
+    ),
 }
 SYSTEM_FOLDERS = (Path("/usr/share/fonts/truetype"), Path("/usr/share/fonts/opentype"))
 
@@ -63,15 +101,20 @@ def _render(font: ImageFont.FreeTypeFont, char: str) -> np.ndarray:
     mask = np.asarray(picture)
     columns = np.flatnonzero(mask.max(axis=0) > 40)
     rows = np.flatnonzero(mask.max(axis=1) > 40)
-    mask = mask[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     # An umlaut squeezed to capital height looks like the stamped ones, whose dots lie within the line.
     return cv2.resize(mask, (mask.shape[1], CAP_HEIGHT_PX), interpolation=cv2.INTER_AREA)
 
 
 def load_glyph_sets(fonts_folder: Path) -> dict[str, list[GlyphSet]]:
     """Return the face lists by family; "any" holds every face once."""
-    files = {p.stem: p for folder in (*SYSTEM_FOLDERS, fonts_folder) if folder.is_dir()
-             for p in sorted(folder.rglob("*")) if p.suffix in (".ttf", ".otf", ".woff2")}
+    files = {
+        p.stem: p
+        for folder in (*SYSTEM_FOLDERS, fonts_folder)
+        if folder.is_dir()
+        for p in sorted(folder.rglob("*"))
+        if p.suffix in (".ttf", ".otf", ".woff2")
+    }
     names = {n for family in FAMILIES.values() for n in family if n in files}
     sets = {n: GlyphSet(n, files[n]) for n in sorted(names)}
     if not sets:

@@ -1,4 +1,5 @@
 """Draw clean, front-on number plates of 40 countries with the place of every character.
+
 Knows nothing of cameras: blur, noise, perspective and surroundings belong to degrade.py.
 """
 
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 from emblems import Emblem, make_emblems
 from glyphs import CAP_HEIGHT_PX, GlyphSet, load_glyph_sets
 from plate_canvas import Canvas, add_border_and_bolts, add_frame
 from syntaxes import COUNTRIES, SEPARATORS, Country, Kind, expand
 
 PLAIN = {"Ä": "A", "Ö": "O", "Ü": "U"}
+
+
 @dataclass(frozen=True)
 class PlateImage:
     """A drawn plate: H x W grey pixels, its text in reading order (top line first), and one box a character."""
@@ -70,8 +72,13 @@ class PlateGenerator:
         words = country.fonts.split()
         family = words[int(rng.integers(len(words)))] if rng.random() < 0.75 else "any"
         faces = self._families[family]
-        return _Style(faces[int(rng.integers(len(faces)))], float(rng.uniform(0.85, 1.2)), float(rng.uniform(0.08, 0.26)),
-                      int(rng.choice([-1, 0, 0, 0, 0, 1, 2])), float(rng.uniform(0.22, 0.5)))
+        return _Style(
+            faces[int(rng.integers(len(faces)))],
+            float(rng.uniform(0.85, 1.2)),
+            float(rng.uniform(0.08, 0.26)),
+            int(rng.choice([-1, 0, 0, 0, 0, 1, 2])),
+            float(rng.uniform(0.22, 0.5)),
+        )
 
     def _bands(self, canvas: Canvas, code: str, country: Country, two: bool) -> tuple[float, float]:
         """Paint the side bands; return the free span x0, x1 in px."""
@@ -86,7 +93,9 @@ class PlateGenerator:
             band = h * rng.uniform(0.28, 0.46) * (0.55 if two else 1.0)
             canvas.band(w - band, w, str(rng.integers(10, 99)), self._families["any"], two)
             x1 = w - band - margin * 0.6
-        if code in ("P", "DK", "SK", "NL", "D", "B", "?") and rng.random() < 0.12:  # date or duplicate code in small figures
+        if (
+            code in ("P", "DK", "SK", "NL", "D", "B", "?") and rng.random() < 0.12
+        ):  # date or duplicate code in small figures
             band = h * rng.uniform(0.16, 0.3)
             canvas.small_print(x1 - band, x1, self._families["any"])
             x1 -= band
@@ -103,7 +112,9 @@ class PlateGenerator:
         shelf = self._stacks if stacked else self._emblems
         return shelf[int(self.rng.integers(len(shelf)))]
 
-    def _write_lines(self, canvas: Canvas, parts: list[str], x0: float, x1: float, style: _Style, two: bool) -> list[tuple]:
+    def _write_lines(
+        self, canvas: Canvas, parts: list[str], x0: float, x1: float, style: _Style, two: bool
+    ) -> list[tuple]:
         rng, h = self.rng, canvas.height
         if not two:
             low = 0.42 if canvas.kind.aspect < 2.5 else 0.58
@@ -117,10 +128,13 @@ class PlateGenerator:
         y1 = h - cap_bottom - free * rng.uniform(0.22, 0.38)
         # Most bands and seals stand beside the upper line only; the lower one uses the whole width.
         low_x0 = x0 if rng.random() < 0.4 else h * 0.06
-        return (self._write(canvas, parts[0], x0, x1, y0, cap_top, style)
-                + self._write(canvas, parts[1], low_x0, canvas.width - h * 0.06, y1, cap_bottom, style))
+        return self._write(canvas, parts[0], x0, x1, y0, cap_top, style) + self._write(
+            canvas, parts[1], low_x0, canvas.width - h * 0.06, y1, cap_bottom, style
+        )
 
-    def _write(self, canvas: Canvas, printed: str, x0: float, x1: float, y: float, cap: float, style: _Style) -> list[tuple]:
+    def _write(
+        self, canvas: Canvas, printed: str, x0: float, x1: float, y: float, cap: float, style: _Style
+    ) -> list[tuple]:
         """Set one line into [x0, x1], squeezed if it must be; return (character, x0, y0, x1, y1) for each."""
         rng = self.rng
         items = [self._item(mark, cap, style) for mark in printed]
@@ -180,10 +194,12 @@ def _two_parts(printed: str, rng: np.random.Generator) -> list[str]:
     else:
         cuts = [i for i in range(1, len(printed)) if printed[i] in SEPARATORS] or [len(printed) // 2]
         cut = min(cuts, key=lambda i: abs(i - len(printed) * rng.uniform(0.4, 0.6)))
-        top, bottom = printed[:cut + (printed[cut] in SEPARATORS)], printed[cut + (printed[cut] in SEPARATORS):]
+        top, bottom = printed[: cut + (printed[cut] in SEPARATORS)], printed[cut + (printed[cut] in SEPARATORS) :]
     if top.endswith(("-", " ", ".")) and rng.random() < 0.7:
         top = top[:-1]
-    return [top, bottom.strip(" -.")] if bottom.strip(SEPARATORS) and top.strip(SEPARATORS) else [printed[:1], printed[1:]]
+    return (
+        [top, bottom.strip(" -.")] if bottom.strip(SEPARATORS) and top.strip(SEPARATORS) else [printed[:1], printed[1:]]
+    )
 
 
 def _weighted(weights: list[float], rng: np.random.Generator) -> int:
@@ -208,7 +224,9 @@ def _finish(canvas: Canvas, placed: list[tuple], code: str, lines: int, rng: np.
 def _main() -> None:
     import argparse
 
-    parser = argparse.ArgumentParser(description="Draw a contact sheet of synthetic plates and print the drawing speed.")
+    parser = argparse.ArgumentParser(
+        description="Draw a contact sheet of synthetic plates and print the drawing speed."
+    )
     parser.add_argument("--fonts", type=Path, required=True, help="folder of fonts, searched with its sub-folders")
     parser.add_argument("--out", type=Path, default=Path("plates.png"), help="where the contact sheet goes")
     options = parser.parse_args()
@@ -216,7 +234,9 @@ def _main() -> None:
     start = time.perf_counter()
     drawn = [generator.render() for _ in range(160)]
     print(f"{160 / (time.perf_counter() - start):.0f} plates a second")
-    sheet = np.vstack([np.hstack([cv2.resize(p.pixels, (240, 64)) for p in drawn[i:i + 6]]) for i in range(0, 156, 6)])
+    sheet = np.vstack(
+        [np.hstack([cv2.resize(p.pixels, (240, 64)) for p in drawn[i : i + 6]]) for i in range(0, 156, 6)]
+    )
     cv2.imwrite(str(options.out), sheet)
 
 

@@ -148,6 +148,7 @@ class Circuit:
 
         Raises:
             WiringError: the relay was held closed longer than its contact is rated for.
+
         """
         now_ns = self.clock.monotonic_ns()
         if not self._is_high(self._pins.relay):

@@ -88,7 +88,7 @@ class View:
 
 
 def perspective(quad: Points, size: tuple[int, int]) -> tuple[float, ...]:
-    """Coefficients for `Image.transform` that lay a texture of `size` into the pixel `quad`, clockwise from top left."""
+    """Coefficients for `Image.transform` that lay a texture of `size` into `quad`, clockwise from the top left."""
     width, height = size
     corners = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
     rows, values = [], []

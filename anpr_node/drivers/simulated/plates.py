@@ -24,6 +24,11 @@ PX_PER_MM = 2.0
 HOLDER_MM = 12
 """The dark plastic frame around a plate; it is part of the drawn face, not of the plate."""
 
+WORN_SHARE = 0.12
+"""Old sheets throw back much less; water between the layers and car washes do that."""
+
+OVERHANG_SHARE = 0.15
+
 Layer = NDArray[np.float32]
 
 
@@ -37,7 +42,7 @@ class Paint:
 
 WHITE = Paint(0.80, 1.00)
 YELLOW = Paint(0.60, 0.90)
-BLACK = Paint(0.06, 0.05)
+BLACK = Paint(0.05, 0.05)
 BLUE = Paint(0.22, 0.28)
 PLASTIC = Paint(0.05, 0.02)
 LETTERING = Paint(0.45, 0.08)
@@ -94,9 +99,12 @@ def draw_face(issue: Issue, rng: Generator, dirty: bool) -> PlateFace:
     drawing.band()
     drawing.text()
     drawing.holder(str(rng.choice(DEALERS)))
-    wear = float(rng.uniform(0.88, 1.0))
+    wear = float(rng.uniform(0.45, 0.75) if rng.random() < WORN_SHARE else rng.uniform(0.85, 1.0))
     stains = _dirt(rng, drawing.canvas_size, dirty)
     albedo, retro = (layer * (stains * wear) for layer in drawing.layers(_ink(issue.country, rng)))
+    if rng.random() < OVERHANG_SHARE:
+        # The body's own shadow falls over the upper part of the plate; the strobe does not know it.
+        albedo[: int(rng.uniform(0.2, 0.45) * albedo.shape[0])] *= 0.55
     return PlateFace(_picture(albedo), _picture(retro), drawing.plate_mm)
 
 
@@ -107,7 +115,7 @@ def _ink(country: str, rng: Generator) -> Paint:
     if country != "B":
         return BLACK
     # Ruby red nearly joins the white ground at 850 nm; how much differs from one pigment batch to the next.
-    return Paint(float(rng.uniform(0.18, 0.30)), float(rng.uniform(0.36, 0.56)))
+    return Paint(float(rng.uniform(0.18, 0.30)), float(rng.uniform(0.40, 0.64)))
 
 
 class _Drawing:
@@ -117,7 +125,8 @@ class _Drawing:
         self._issue = issue
         self._style = STYLES.get(issue.country, OTHER_STYLE)
         self.plate_mm = size_mm(issue)
-        self.canvas_size = tuple(_px(side + 2 * HOLDER_MM) for side in self.plate_mm)
+        width, height = self.plate_mm
+        self.canvas_size = (_px(width + 2 * HOLDER_MM), _px(height + 2 * HOLDER_MM))
         self._ink = self._blank()
         self._paints: list[tuple[Image.Image, Paint]] = []
 
@@ -223,7 +232,7 @@ class _Drawing:
                 box += [x + width // 2 + _px(radius), middle + _px(y + radius)]
                 pen.ellipse(box, fill=60, outline=150, width=_px(2))
         elif token not in "- ":
-            left, top, _, bottom = font.getbbox("H")
+            _, top, _, bottom = font.getbbox("H")
             ink_left = font.getbbox(token)[0]
             pen.text((x - ink_left, middle - (top + bottom) / 2), token, font=font, fill=255)
 
@@ -257,7 +266,7 @@ def _dirt(rng: Generator, size: tuple[int, ...], dirty: bool) -> Layer:
     coarse = rng.random((7, 16)).astype(np.float32)
     cloud = np.asarray(Image.fromarray(coarse).resize((size[0], size[1]), Image.Resampling.BICUBIC))
     rising = np.linspace(0.3, 1.0, size[1], dtype=np.float32)[:, None]
-    strength = float(rng.uniform(0.35, 0.60)) if dirty else float(rng.uniform(0.0, 0.10))
+    strength = float(rng.uniform(0.45, 0.80)) if dirty else float(rng.uniform(0.0, 0.10))
     clean: Layer = 1.0 - strength * np.clip(cloud, 0, 1) * rising
     return clean
 

@@ -84,6 +84,7 @@ _KNOWN_GROUPS = (
     ("B", re.compile(r"(\d{3})([A-Z]{3})"), "-"),
     ("L", re.compile(r"([A-Z]{2})(\d{4})"), " "),
 )
+_GERMAN = re.compile(f"({'|'.join(sorted(D_DISTRICTS, key=len, reverse=True))})([A-Z]{{1,2}})([1-9][0-9]{{0,3}})")
 
 
 def normalised(printed: str) -> str:
@@ -104,13 +105,16 @@ def draw_issue(rng: Generator) -> Issue:
 
 
 def issue_for(vrm: str) -> Issue:
-    """How a given text would be printed; what fits no known syntax is printed as a personalised Belgian plate."""
+    """How a given text would be printed; what fits no known syntax becomes a personalised Belgian plate."""
     for country, groups, separators in _KNOWN_GROUPS:
         match = groups.fullmatch(vrm)
         if match:
             parts = match.groups()
             printed = "".join(part + separator for part, separator in zip(parts, [*separators, ""], strict=True))
             return Issue(vrm, country, (printed,))
+    german = _GERMAN.fullmatch(vrm)
+    if german:
+        return Issue(vrm, "D", (f"{german[1]}{SEAL}{german[2]} {german[3]}",))
     return Issue(vrm, "B", (vrm,))
 
 

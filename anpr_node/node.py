@@ -194,5 +194,5 @@ class Node:
             store_failures=self._store_failures,
             relay_on=outputs.relay.is_on,
             led_on=outputs.led.is_on,
-            illuminator_on=bool(outputs.illuminator.value),
+            illuminator_on=outputs.illuminator.is_on,
         )

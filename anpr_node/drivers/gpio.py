@@ -27,23 +27,44 @@ class Pins:
     illuminator: int
 
 
-class PulsedOutput:
-    """One pin that is switched on for a while. A second pulse within the first prolongs it."""
+class SwitchedOutput:
+    """One pin, active high, off when it is claimed and off when it is given back."""
 
-    def __init__(self, pin: int, factory: Factory, clock: Clock) -> None:
+    def __init__(self, pin: int, factory: Factory) -> None:
         self._device = DigitalOutputDevice(pin, initial_value=False, pin_factory=factory)
-        self._clock = clock
-        self._off_at_ns: int | None = None
 
     @property
     def is_on(self) -> bool:
         """The level of the pin itself, not what was asked of it."""
         return bool(self._device.value)
 
+    def on(self) -> None:
+        """On until told otherwise."""
+        self._device.on()
+
+    def off(self) -> None:
+        """Off at once."""
+        self._device.off()
+
+    def close(self) -> None:
+        """Off, and the pin given back. Closing twice is fine."""
+        if not self._device.closed:
+            self.off()
+            self._device.close()
+
+
+class PulsedOutput(SwitchedOutput):
+    """One pin that is switched on for a while. A second pulse within the first prolongs it."""
+
+    def __init__(self, pin: int, factory: Factory, clock: Clock) -> None:
+        super().__init__(pin, factory)
+        self._clock = clock
+        self._off_at_ns: int | None = None
+
     def pulse(self, seconds: float) -> None:
         """Switch on now, off at the first `tick` after `seconds`."""
         self._off_at_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
-        self._device.on()
+        self.on()
 
     def tick(self) -> None:
         """Switch off when the pulse is over."""
@@ -51,13 +72,9 @@ class PulsedOutput:
             self.off()
 
     def off(self) -> None:
-        """Off at once."""
+        """Off at once, whatever is left of the pulse."""
         self._off_at_ns = None
-        self._device.off()
-
-    def close(self) -> None:
-        """Off, and the pin given back."""
-        self._device.close()
+        super().off()
 
 
 class Outputs:
@@ -68,7 +85,7 @@ class Outputs:
         try:
             self.relay = PulsedOutput(pins.relay, factory, clock)
             self.led = PulsedOutput(pins.led, factory, clock)
-            self.illuminator = DigitalOutputDevice(pins.illuminator, initial_value=False, pin_factory=factory)
+            self.illuminator = SwitchedOutput(pins.illuminator, factory)
         except (GPIOZeroError, OSError) as error:
             raise WiringError(f"cannot drive the pins {pins}: {error}; see hw/README.md for the wiring") from error
 

@@ -36,8 +36,10 @@ class Track:
 
     def predict(self, at_ns: int) -> tuple[float, float]:
         """Where the plate's centre should be at a moment."""
-        elapsed_s = (at_ns - self.last_seen_ns) / NS_PER_S
         x, y = centre(self.box)
+        if self.stands:  # its velocity is the detector's jitter, and must not carry it away while it is hidden
+            return x, y
+        elapsed_s = (at_ns - self.last_seen_ns) / NS_PER_S
         return x + self._velocity[0] * elapsed_s, y + self._velocity[1] * elapsed_s
 
     def distance(self, box: PlateBox, at_ns: int) -> float:
@@ -67,7 +69,7 @@ class Track:
 
     @property
     def direction(self) -> str:
-        """approaching or receding, by the plate's growth and, a camera looking down, by its way up or down."""
+        """Approaching or receding, by the plate's growth and, a camera looking down, by its way up or down."""
         growth = self.box.width_px / max(self.first_box.width_px, 1.0)
         down = (centre(self.box)[1] - centre(self.first_box)[1]) / max(self.box.width_px, 1.0)
         lean = (growth - 1.0) * 4 + down

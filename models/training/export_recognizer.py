@@ -103,6 +103,7 @@ upper_line_ends = {TOP_PART_END}
 lower_line_begins = {BOTTOM_PART_START}
 margin_x = 0.0
 margin_y = 0.0
+reject_below = 0.2
 # probability = logistic(confidence_slope * logit(score) + confidence_offset), score = product over the characters.
 confidence_slope = {slope:.4f}
 confidence_offset = {offset:.4f}

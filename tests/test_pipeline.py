@@ -1,0 +1,141 @@
+"""The loop's body on scripted sightings: one read per passage, published early, corrected at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from makers import box, frame, plate
+
+from anpr_node.config import Settings, parse
+from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.pipeline import Pipeline, Ripe
+from anpr_node.records import Frame, Plane, PlateBox, PlateText
+from anpr_node.vision.reader import PlateView
+
+Sighting = tuple[PlateBox, PlateText | None]
+
+
+class ScriptedReader:
+    """Detector and reader in one: frame number n shows what the script says; None where the second look fails."""
+
+    model_id = "scripted"
+    reject_below = 0.2
+
+    def __init__(self, script: dict[int, Sequence[Sighting]]) -> None:
+        self.script = script
+        self.detector = self
+        self.looks = 0
+        self._now: Sequence[Sighting] = ()
+
+    def first_look(self, frame: Frame) -> list[PlateBox]:
+        self._now = self.script.get(frame.sequence, ())
+        return [seen for seen, _ in self._now]
+
+    def look(self, pixels: Plane, wanted: PlateBox) -> PlateView | None:
+        self.looks += 1
+        text = next(text for seen, text in self._now if seen == wanted)
+        return None if text is None else PlateView(wanted, np.zeros((40, 180), np.uint8), text)
+
+
+def play(script: dict[int, Sequence[Sighting]], frames: int, settings: Settings | None = None) -> list[Ripe]:
+    pipeline = Pipeline(ScriptedReader(script), SimulatedClock(0), settings or Settings())  # type: ignore[arg-type]
+    ripe = [item for n in range(frames) for item in pipeline.process(frame(n))]
+    return ripe + pipeline.finish()
+
+
+def passing(texts: Sequence[PlateText | None], start: int = 0, x: float = 600) -> dict[int, Sequence[Sighting]]:
+    return {start + n: [(box(x, 100 + 60 * n, 150 + 4 * n), text)] for n, text in enumerate(texts)}
+
+
+def test_one_passage_is_one_read_published_before_the_vehicle_is_gone() -> None:
+    script = passing([plate("1ABC123")] * 8)
+    reads = play(script, 30)
+    assert [r.read.vrm for r in reads] == ["1ABC123"]
+    assert reads[0].read.last_seen_ns < frame(7).captured_ns
+    assert reads[0].read.votes == 2
+
+
+def test_a_misread_first_frame_does_not_become_the_read() -> None:
+    texts = [plate("1A8C123", 0.5, ("1ABC123", 0.4)), *[plate("1ABC123", 0.97)] * 5]
+    reads = play(passing(texts), 30)
+    assert [r.read.vrm for r in reads] == ["1ABC123"]
+    assert "1A8C123" in [c.text for c in reads[0].read.candidates]
+
+
+def test_two_at_once_are_two_reads() -> None:
+    left, right = passing([plate("1ABC123")] * 6, x=200), passing([plate("2DEF456")] * 6, x=1000)
+    reads = play({n: [*left[n], *right[n]] for n in left}, 30)
+    assert sorted(r.read.vrm for r in reads) == ["1ABC123", "2DEF456"]
+
+
+def test_later_frames_may_correct_a_read_once() -> None:
+    wrong, right = plate("1A8C123", 0.98), plate("1ABC123", 0.999)
+    script = {n: [(box(600, 100 + 60 * n, 100 * 1.2**n), wrong if n < 2 else right)] for n in range(9)}
+    reads = [r.read for r in play(script, 30)]
+    assert [r.vrm for r in reads] == ["1A8C123", "1ABC123"]
+    assert reads[1].corrects == reads[0].read_id
+    assert "corrected_from:1A8C123" in reads[1].flags
+
+
+def test_a_track_that_breaks_off_is_not_reported_twice() -> None:
+    script = passing([plate("1ABC123")] * 4) | {
+        40 + n: [(box(600, 400 + 60 * n, 170), plate("1ABC123"))] for n in range(4)
+    }
+    assert len(play(script, 80)) == 1
+
+
+def test_the_same_vehicle_coming_back_later_is_a_new_read() -> None:
+    script = passing([plate("1ABC123")] * 5) | passing([plate("1ABC123")] * 5, start=600)
+    assert len(play(script, 640)) == 2
+
+
+def test_a_parked_vehicle_is_one_read_and_costs_few_looks() -> None:
+    reader = ScriptedReader({n: [(box(600 + n % 2, 500), plate("1ABC123"))] for n in range(900)})
+    pipeline = Pipeline(reader, SimulatedClock(0), Settings())  # type: ignore[arg-type]
+    reads = [item for n in range(900) for item in pipeline.process(frame(n))] + pipeline.finish()
+    assert len(reads) == 1
+    assert "standing" in reads[0].read.flags
+    assert reader.looks <= Settings().reading.readings_max
+
+
+def test_a_sign_that_reads_as_nothing_is_never_published() -> None:
+    assert play({n: [(box(600, 500), plate("", 0.0))] for n in range(60)}, 90) == []
+
+
+def test_what_the_second_look_rejects_is_never_published() -> None:
+    assert play(passing([None] * 8), 30) == []
+
+
+def test_a_doubtful_text_is_not_published_even_at_the_end() -> None:
+    assert play(passing([plate("GR1LLE", 0.3)]), 30) == []
+
+
+def test_a_plate_seen_once_is_published_when_it_is_gone() -> None:
+    reads = play(passing([plate("1ABC123", 0.9)]), 30)
+    assert [r.read.vrm for r in reads] == ["1ABC123"]
+
+
+def test_a_plate_cut_off_by_the_edge_is_not_read() -> None:
+    script = {n: [(box(1300, 400), plate("1ABC"))] for n in range(5)}
+    assert play(script, 30) == []
+
+
+def test_the_looks_of_one_frame_are_limited() -> None:
+    many = {0: [(box(20, 60 + 100 * n), plate(f"1ABC12{n}")) for n in range(8)]}
+    reader = ScriptedReader(many)
+    Pipeline(reader, SimulatedClock(0), parse({"reading": {"looks_per_frame_max": 2}}, "t")).process(frame(0))  # type: ignore[arg-type]
+    assert reader.looks == 2
+
+
+def test_evidence_is_of_the_frame_whose_text_won() -> None:
+    """The frame behind the read carries the winning text, even when another text had the larger plate."""
+    script = passing([plate("1ABC123"), plate("1ABC123"), plate("9ZZZ999", 0.4)])
+    pipeline = Pipeline(ScriptedReader(script), SimulatedClock(0), Settings())  # type: ignore[arg-type]
+    frames = [frame(n) for n in range(3)]
+    for n, one in enumerate(frames):
+        one.pixels[:] = n + 1
+    reads = [item for one in frames for item in pipeline.process(one)] + pipeline.finish()
+    assert reads[0].evidence.overview[0, 0] in (1, 2)
+    frames[0].pixels[:] = frames[1].pixels[:] = 200
+    assert reads[0].evidence.overview[0, 0] in (1, 2), "the evidence is a copy: the camera may reuse its buffer"

@@ -1,0 +1,109 @@
+"""The store: one transaction per read, settings that survive a power cut, and errors instead of half a read."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from makers import evidence, read
+from sqlite_utils import Database
+
+from anpr_node.errors import StoreError
+from anpr_node.records import Hit, HotlistEntry
+from anpr_node.recorder import encode
+from anpr_node.store.database import FILE_NAME, open_store
+from anpr_node.store.reads import Criteria, add_read, find_reads, load_evidence
+
+ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
+
+
+def count(store: Database, table: str) -> int:
+    return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def test_a_commit_survives_a_power_cut_by_its_settings(store: Database) -> None:
+    assert store.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert store.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+
+
+def test_every_table_of_ours_is_strict(store: Database) -> None:
+    ours = {row[1] for row in store.execute("PRAGMA table_list") if row[5] == 1}
+    assert {"read", "evidence", "outbox", "hotlist", "hotlist_entry", "hit", "search_log"} <= ours
+
+
+def test_a_read_comes_with_evidence_hits_and_outbox(store: Database) -> None:
+    add_read(store, read(), encode(evidence()), [Hit("h1", "r1", ENTRY, "exact", 5)])
+    assert [count(store, table) for table in ("read", "evidence", "hit", "outbox")] == [1, 2, 1, 2]
+    assert [row[0] for row in store.execute("SELECT kind FROM outbox ORDER BY item_id")] == ["hit", "read"]
+
+
+def test_stored_pictures_carry_their_hash(store: Database) -> None:
+    import hashlib
+
+    add_read(store, read(), encode(evidence()), [])
+    for kind in ("patch", "overview"):
+        found = load_evidence(store, "r1", kind)
+        assert found is not None
+        assert hashlib.sha256(found[0]).hexdigest() == found[1]
+    assert load_evidence(store, "nobody", "patch") is None
+
+
+def test_a_read_that_fails_halfway_leaves_nothing(store: Database) -> None:
+    add_read(store, read(), encode(evidence()), [Hit("h1", "r1", ENTRY, "exact", 5)])
+    with pytest.raises(StoreError, match="r2 not stored"):
+        add_read(store, read(read_id="r2"), encode(evidence()), [Hit("h1", "r2", ENTRY, "exact", 5)])
+    assert [count(store, table) for table in ("read", "evidence", "hit", "outbox")] == [1, 2, 1, 2]
+
+
+def test_a_full_card_is_an_error_and_nothing_is_half_written(store: Database) -> None:
+    pages = store.execute("PRAGMA page_count").fetchone()[0]
+    store.execute(f"PRAGMA max_page_count={pages + 2}")
+    with pytest.raises(StoreError, match="full"):
+        add_read(store, read(), encode(evidence()), [])
+    assert count(store, "read") == 0
+    store.execute("PRAGMA max_page_count=1000000")
+    add_read(store, read(), encode(evidence()), [])
+    assert count(store, "read") == 1
+
+
+def test_another_process_sees_only_whole_reads(store: Database, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "state" / FILE_NAME)
+    with store.atomic():
+        add_read(store, read(), encode(evidence()), [])
+        assert other.execute("SELECT count(*) FROM read").fetchone()[0] == 0
+    assert other.execute("SELECT count(*) FROM read").fetchone()[0] == 1
+    other.close()
+
+
+def test_opening_twice_migrates_once(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    again = open_store(tmp_path)
+    assert count(again, "_sqlite_migrations") == 1
+    again.close()
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database at all, and long enough to look like one" * 100)
+    with pytest.raises(StoreError, match="cannot open"):
+        open_store(tmp_path)
+
+
+def test_a_state_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="writable"):
+        open_store(tmp_path / "file" / "state")
+
+
+def test_searching(store: Database) -> None:
+    for n, vrm in enumerate(("1ABC123", "1ABX123", "WOBDE77")):
+        add_read(store, read(vrm, f"r{n}", at_s=1000 + n), encode(evidence()), [])
+    add_read(store, read("1AEX123", "r9", at_s=1001, corrects="r1"), encode(evidence()), [])
+    find = lambda **wanted: [r.vrm for r in find_reads(store, Criteria(**wanted))]  # noqa: E731
+    assert find(pattern="1ABC123") == ["1ABC123"]
+    assert find(pattern="1A?X*") == ["1AEX123"], "the corrected row is not shown any more"
+    assert find(pattern="*") == ["WOBDE77", "1AEX123", "1ABC123"]
+    assert find(pattern="*", from_ns=1001 * 10**9, to_ns=1002 * 10**9) == ["1AEX123"]
+    assert find(pattern="*", country="NL") == []
+    assert find(pattern="*", limit=1) == ["WOBDE77"]

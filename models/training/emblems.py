@@ -25,7 +25,7 @@ class Emblem:
 def _outline(rng: np.random.Generator) -> np.ndarray:
     """Return the closed contour of a shield, disc, hexagon, star, box or diamond, in a SIZE_PX square."""
     c, r = SIZE_PX / 2, SIZE_PX / 2 - 2
-    kind = rng.integers(7)
+    kind = rng.integers(8)
     if kind <= 1:
         t = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         return np.stack([c + r * np.cos(t), c + r * np.sin(t)], 1).astype(np.int32)
@@ -37,13 +37,17 @@ def _outline(rng: np.random.Generator) -> np.ndarray:
     n = int(rng.choice([4, 5, 6, 8]))
     t = np.linspace(0, 2 * np.pi, 2 * n if kind == 3 else n, endpoint=False) + rng.choice([0, np.pi / n])
     radius = np.where(np.arange(len(t)) % 2, r * rng.uniform(0.4, 0.7), r) if kind == 3 else r
+    if kind == 7:  # a beast or a crown: any jagged shape
+        t = np.linspace(0, 2 * np.pi, int(rng.integers(7, 16)), endpoint=False)
+        radius = r * rng.uniform(0.35, 1.0, len(t))
+        return np.stack([c + radius * np.cos(t), c + radius * np.sin(t)], 1).astype(np.int32)
     if kind == 6:
         return np.array([[3, 3], [SIZE_PX - 4, 3], [SIZE_PX - 4, SIZE_PX - 4], [3, SIZE_PX - 4]], np.int32)
     return np.stack([c + radius * np.cos(t), c + radius * np.sin(t)], 1).astype(np.int32)
 
 
 def _inside(grey: np.ndarray, rng: np.random.Generator) -> None:
-    """Scribble something heraldic: stripes, chequers, a cross, a beast of random strokes, a ring of dots, tiny print."""
+    """Scribble something heraldic: stripes, chequers, a cross, a beast of random strokes, dots, tiny print."""
     s, kind, ink = SIZE_PX, rng.integers(8), int(rng.integers(256))
     if kind == 0:
         step = int(rng.integers(5, 14))

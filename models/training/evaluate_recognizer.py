@@ -163,9 +163,8 @@ def _print_errors(reader: Reader, sets: dict[str, DevSet]) -> None:
         readings, _ = read_set(reader, dev)
         for plate, reading in zip(dev.plates, readings):
             if plate.text != reading.text:
-                print(
-                    f"{name}: {plate.text} ({plate.country}) read as {reading.text}, score {reading.candidates[0][1]:.2f}"
-                )
+                score = reading.candidates[0][1]
+                print(f"{name}: {plate.text} ({plate.country}) read as {reading.text}, score {score:.2f}")
 
 
 def _main() -> None:

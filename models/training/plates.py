@@ -48,7 +48,7 @@ class PlateGenerator:
     def __init__(self, fonts_folder: Path | str, seed: int | np.random.Generator = 0) -> None:
         self.rng = np.random.default_rng(seed)
         self._families = load_glyph_sets(Path(fonts_folder))
-        self._emblems, self._stacks = make_emblems(500, np.random.default_rng(7))
+        self._emblems, self._stacks = make_emblems(1500, np.random.default_rng(7))
         self._codes = list(COUNTRIES)
         weights = np.array([c.weight for c in COUNTRIES.values()])
         self._chances = weights / weights.sum()
@@ -99,7 +99,7 @@ class PlateGenerator:
             band = h * rng.uniform(0.16, 0.3)
             canvas.small_print(x1 - band, x1, self._families["any"])
             x1 -= band
-        if rng.random() < 0.06:
+        if rng.random() < 0.1:
             x0 += self._sticker(canvas, x0, h)
         return x0, x1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -30,6 +30,7 @@ REAL_SETS = {
     "scenes/ro_dashcam": 1.2,
 }
 NEVER_SETS = {"scenes/openalpr_eu"}
+SELF_LABELLED_WEIGHT = 1.5
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,15 @@ def read_real(data: Path, dataset: str, split: str, margin: float = 0.35) -> lis
     return plates
 
 
+def read_self_labelled(data: Path, file: Path) -> list[RealPlate]:
+    """Cut the plates that self_label.py gave texts to."""
+    plates = []
+    for record in map(json.loads, file.read_text().splitlines()):
+        picture = cv2.imread(str(data / record["dataset"] / "images" / record["image"]), cv2.IMREAD_GRAYSCALE)
+        plates.append(replace(_cut(picture, record, record["dataset"], 0.35), two_line=record["two_line"]))
+    return plates
+
+
 def _cut(picture: np.ndarray, plate: dict, dataset: str, margin: float) -> RealPlate:
     x, y, w, h = plate["box"]
     x0, y0 = max(0, int(x - margin * w)), max(0, int(y - margin * h))
@@ -88,7 +98,7 @@ def is_held_out(text: str) -> bool:
 
 
 def is_two_line(dataset: str, aspect: float) -> bool:
-    """True where a labelled box is of a two-line plate; American and Brazilian cars have nearly square one-line plates."""
+    """True where a labelled box is of a two-line plate; American and Brazilian one-line plates are nearly square."""
     return aspect < TWO_LINE_ASPECT_BELOW and not dataset.startswith("scenes/openalpr_")
 
 
@@ -142,7 +152,7 @@ def country_index(code: str | None) -> int:
 class SampleSource:
     """Draws endless samples; `real_share` of them are real plates."""
 
-    def __init__(self, data: Path, seed: int, real_share: float) -> None:
+    def __init__(self, data: Path, seed: int, real_share: float, self_labels: Path | None = None) -> None:
         self.rng = np.random.default_rng(seed)
         self.real_share = real_share
         self._generator = PlateGenerator(data / "fonts", self.rng)
@@ -151,7 +161,10 @@ class SampleSource:
             name: [p for p in read_real(data, name, "train") if not is_held_out(p.text)] for name in REAL_SETS
         }
         assert not NEVER_SETS & set(self._sets)
-        weights = np.array([REAL_SETS[n] for n in self._sets])
+        weights = np.array(list(REAL_SETS.values()))
+        if self_labels:
+            self._sets["self-labelled"] = read_self_labelled(data, self_labels)
+            weights = np.append(weights, SELF_LABELLED_WEIGHT)
         self._chances = weights / weights.sum()
 
     def draw(self) -> Sample:

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import time
 from pathlib import Path
+from queue import Full
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
@@ -38,24 +39,33 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=float, default=1.0, help="channel multiplier of the network")
     parser.add_argument("--seed", type=int, default=1, help="seed of data and weights")
     parser.add_argument("--start-from", type=Path, help="averaged weights (.npz) of another run to begin with")
+    parser.add_argument("--self-labels", type=Path, help="file that self_label.py wrote: more real plates")
     return parser.parse_args()
 
 
-def _feed(queue: multiprocessing.Queue, data: Path, seed: int, real_share: float, batch: int) -> None:
+def _feed(queue: multiprocessing.Queue, options: argparse.Namespace, seed: int) -> None:
     import cv2
     from recognizer_data import SampleSource
 
     cv2.setNumThreads(1)
-    for arrays in SampleSource(data, seed, real_share).batches(batch):
-        queue.put(arrays)
+    parent = os.getppid()
+    source = SampleSource(options.data, seed, options.real_share, options.self_labels)
+    for arrays in source.batches(options.batch):
+        while os.getppid() == parent:  # a killed trainer leaves no feeder behind
+            try:
+                queue.put(arrays, timeout=5)
+                break
+            except Full:
+                continue
+        else:
+            return
 
 
 def start_feed(options: argparse.Namespace, step: int) -> multiprocessing.Queue:
     """Start one process that draws batches; its seed depends on the step, so that a resumed run sees new plates."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue(maxsize=12)
-    arguments = (queue, options.data, options.seed + 1000 * step, options.real_share, options.batch)
-    context.Process(target=_feed, args=arguments, daemon=True).start()
+    context.Process(target=_feed, args=(queue, options, options.seed + 1000 * step), daemon=True).start()
     return queue
 
 

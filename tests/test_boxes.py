@@ -64,12 +64,22 @@ def test_neighbouring_cells_of_one_plate_give_one_box_and_vote_on_it():
     assert middle == pytest.approx((2.6 + 2.8) / 2 * 8, abs=1e-4)
 
 
-def test_an_unsure_neighbour_has_no_vote():
+def test_a_neighbour_that_means_another_box_has_no_vote():
     arrays = grids()
     put(arrays, 1, 2, 2.0, cells=(4.0, 1.0))
-    put(arrays, 1, 3, -1.0, offset=(-0.5, 0.0), cells=(4.0, 1.0))
+    put(arrays, 1, 3, -9.0, cells=(0.5, 0.5))
     (plate,) = decode(*arrays, threshold=0.2)
     assert plate.bounds[0] == pytest.approx((2.5 - 2) * 8)
+
+
+def test_each_corner_is_seen_mostly_from_its_own_side():
+    arrays = grids(4, 12)
+    for column in range(3, 10):
+        put(arrays, 1, column, 5.0 if column == 6 else -9.0, offset=(6.0 - column, 0.0), cells=(8.0, 1.0))
+    arrays[2][1, 4] = (-0.4, -0.5, 0.4, -0.5, 0.4, 0.5, -0.4, 0.5)
+    (plate,) = decode(*arrays, threshold=0.3)
+    moved_left, moved_right = plate.bounds[0] - (6.5 - 4) * 8, (6.5 + 4) * 8 - plate.bounds[2]
+    assert moved_left > 2 * moved_right > 0
 
 
 def test_two_plates_come_back_surest_first():

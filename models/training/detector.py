@@ -26,6 +26,7 @@ class Size:
     blocks8: int = 2
     blocks16: int = 6
     fused: int = 64
+    blocks_shape: int = 3
 
 
 def _convolution(tensor, channels: int, kernel: int, stride: int = 1):
@@ -75,7 +76,9 @@ def build(size: Size = Size()) -> keras.Model:
     shared = layers.ReLU()(layers.Add()([context, side]))
     shared = _separable(shared, size.fused, 5)
     found = _separable(shared, size.fused, 3)
-    shaped = _separable(_separable(shared, size.fused, 5), size.fused, 5)
+    shaped = shared
+    for _ in range(size.blocks_shape):
+        shaped = _separable(shaped, size.fused, 5)
     heat = _head(found, "heat", 1, HEAT_PRIOR)
     box = _head(shaped, "box", 4)
     corners = _head(shaped, "corners", 8)

@@ -9,6 +9,7 @@ from detector_targets import BOX, CORNERS, HAS_CORNERS, HEAT, HEAT_WEIGHT, SHAPE
 from keras import ops
 
 SURE = 0.25  # on half-labelled pictures a background cell scored above this is left alone
+IDLE_WEIGHT = 0.02
 OUTPUT_HEAT, OUTPUT_BOX, OUTPUT_CORNERS = slice(0, 1), slice(1, 5), slice(5, 13)
 
 
@@ -78,5 +79,8 @@ def detector_loss(target, output):
     hull_error = ops.mean(_huber((_corner_box(corners) - target[..., BOX]) / height, 0.05), axis=-1)
     shape = _overlap_loss(target[..., BOX], box) + edges
     plates = ops.maximum(1.0, ops.sum(weight))
+    # cells without a plate answer anything; kept small, they don't stretch the int8 range of those that count
+    idle = ops.cast(weight == 0, "float32")
+    wild = ops.mean(raw_box**2, axis=-1) + 4 * ops.mean(raw_corners**2, axis=-1)
     total = ops.sum(weight * shape) + 4 * ops.sum(known * corner_error) + ops.sum((weight - known) * hull_error)
-    return heat_loss(target, heat) + total / plates
+    return heat_loss(target, heat) + total / plates + IDLE_WEIGHT * ops.mean(idle * wild)

@@ -16,6 +16,11 @@ CORNERS = slice(8, 16)  # tl tr br bl, in cells from the cell's centre
 SOFT = 16  # 1 where an unlabelled plate may hide, so that a confident answer is not punished
 CHANNELS = 17
 
+# Cells this near the plate's centre, in plate sizes and in cells, learn its box and corners: those that vote on it in
+# anpr_node/vision/boxes.py, and a little more.
+VOTE_REACH = 0.4
+VOTE_REACH_CELLS = 5.0
+
 SMALLEST_PX = 10.0  # narrower plates are neither asked for nor punished
 
 
@@ -52,8 +57,10 @@ def _add(cells: np.ndarray, target: Target) -> None:
     bump = np.exp(-0.5 * ((dx / max(0.55, 0.11 * width)) ** 2 + (dy / max(0.55, 0.13 * height)) ** 2))
     bump[row, column] = 1
     cells[..., HEAT] = np.maximum(cells[..., HEAT], np.where(bump > 0.02, bump, 0))
-    near = bump > 0.45
-    share = np.where(near, bump, 0) / bump[near].sum()
+    reach_x, reach_y = (min(VOTE_REACH * side, VOTE_REACH_CELLS) for side in (width, height))
+    near = (np.abs(dx) <= reach_x) & (np.abs(dy) <= reach_y)
+    near[row, column] = True
+    share = near / near.sum()
     mine = near & (share > cells[..., SHAPE_WEIGHT])
     x, y = np.arange(COLUMNS)[None, :] + 0.5, np.arange(ROWS)[:, None] + 0.5
     for channel, value in enumerate((x1 - x, y1 - y, x2 - x, y2 - y)):

@@ -53,8 +53,8 @@ class SimulatedCamera:
     def capture(self) -> Frame:
         """The next exposure.
 
-        Raises FrameTimeout without a trigger pulse, CameraClosed after `close`, and WiringError when the circuit is used
-        beyond its limits.
+        Raises FrameTimeout without a trigger pulse, CameraClosed after `close`, and WiringError when the circuit is
+        used beyond its limits.
         """
         if self._closed:
             raise CameraClosed("the camera is closed; make a new one")
@@ -120,4 +120,4 @@ def _small(pixels: Plane) -> Plane:
     scale = min(SMALL_BOX[0] / width, SMALL_BOX[1] / height)
     size = (round(width * scale), round(height * scale))
     picture = Image.frombuffer("L", (width, height), pixels, "raw", "L", 0, 1)
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
+    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.1))

@@ -101,7 +101,9 @@ def draw_face(issue: Issue, rng: Generator, dirty: bool) -> PlateFace:
     drawing.holder(str(rng.choice(DEALERS)))
     wear = float(rng.uniform(0.45, 0.75) if rng.random() < WORN_SHARE else rng.uniform(0.85, 1.0))
     stains = _dirt(rng, drawing.canvas_size, dirty)
-    albedo, retro = (layer * (stains * wear) for layer in drawing.layers(_ink(issue.country, rng)))
+    albedo, retro = drawing.layers(_ink(issue.country, rng))
+    albedo *= stains * (0.7 + 0.3 * wear)
+    retro *= stains * wear
     if rng.random() < OVERHANG_SHARE:
         # The body's own shadow falls over the upper part of the plate; the strobe does not know it.
         albedo[: int(rng.uniform(0.2, 0.45) * albedo.shape[0])] *= 0.55
@@ -266,7 +268,7 @@ def _dirt(rng: Generator, size: tuple[int, ...], dirty: bool) -> Layer:
     coarse = rng.random((7, 16)).astype(np.float32)
     cloud = np.asarray(Image.fromarray(coarse).resize((size[0], size[1]), Image.Resampling.BICUBIC))
     rising = np.linspace(0.3, 1.0, size[1], dtype=np.float32)[:, None]
-    strength = float(rng.uniform(0.45, 0.80)) if dirty else float(rng.uniform(0.0, 0.10))
+    strength = float(rng.uniform(0.40, 0.72)) if dirty else float(rng.uniform(0.0, 0.10))
     clean: Layer = 1.0 - strength * np.clip(cloud, 0, 1) * rising
     return clean
 

@@ -5,6 +5,7 @@ Whatever stays the same for a vehicle is drawn once, when it comes near; a frame
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,8 +22,8 @@ from anpr_node.drivers.simulated.traffic import Vehicle
 
 CACHE_VEHICLES = 12
 CACHE_ROADS = 3
-DEFOCUS_PX = 0.75
-DEFOCUS_PER_M = 0.08
+DEFOCUS_PX = 0.65
+DEFOCUS_PER_M = 0.07
 BLOOM_PX = 6.0
 BLOOM_SHARE = 0.06
 MIP_WIDTHS_PX = (320, 240, 170)
@@ -157,10 +158,11 @@ class _Painting:
         box = _clipped_box(quad, self.view.size)
         size = (box[2] - box[0], box[3] - box[1])
         local = quad - np.array(box[:2])
-        # Pillow samples at pixel centres; quad coordinates have pixel centres at whole numbers.
-        patch = texture.transform(
-            size, Image.Transform.PERSPECTIVE, perspective(local + 0.5, texture.size), Image.Resampling.BILINEAR
-        )
+        # Pillow counts from pixel corners, quads from pixel centres. A body's face is laid a little too large, so that
+        # its rim never shows the black outside of the texture; a plate stays exact.
+        rim = 0.0 if defocus_px else np.sign(local - local.mean(axis=0))
+        matrix = perspective(local + rim + 0.5, texture.size)
+        patch = texture.transform(size, Image.Transform.PERSPECTIVE, matrix, Image.Resampling.BILINEAR)
         if blur.any():
             patch = patch.filter(ImageFilter.BoxBlur((float(blur[0]), float(blur[1]))))
         if defocus_px:
@@ -185,16 +187,16 @@ class _Painting:
         if _is_away(pixels, self.view.size):
             return
         box = _clipped_box(pixels, self.view.size)
-        mask = Image.new("L", ((box[2] - box[0]) // 4 + 1, (box[3] - box[1]) // 4 + 1))
-        outline = [(float(u - box[0]) / 4, float(v - box[1]) / 4) for u, v in pixels]
+        mask = Image.new("L", (box[2] - box[0], box[3] - box[1]))
+        outline = [(float(u), float(v)) for u, v in pixels - np.array(box[:2])]
         ImageDraw.Draw(mask).polygon(outline, fill=round(255 * SHADOW_DEPTH))
-        size = (box[2] - box[0], box[3] - box[1])
-        self.canvas.paste(self.exposure.level(0.02, 13.0), box, mask.resize(size, Image.Resampling.BILINEAR))
+        self.canvas.paste(self.exposure.level(0.02, REFERENCE_DISTANCE_M), box, mask)
 
     def _lamps(self, body: Body, origin: Points, distance_m: float, glare: Image.Image) -> None:
         """Glare is light added on top of everything, nearer lamps larger."""
         level = self.exposure.lamp_level * body.lamp_level
-        radius = max(8, round((0.30 + 0.25 * body.lamp_level) * self.view.focal_px / max(distance_m, 6.0)))
+        reach_m = (0.30 + 0.25 * body.lamp_level) * math.sqrt(self.exposure.light.lamps)
+        radius = max(8, round(reach_m * self.view.focal_px / max(distance_m, 6.0)))
         for u, v in self.view.project(body.lamps + origin):
             left, top = round(u) - radius, round(v) - radius
             width, height = self.view.size

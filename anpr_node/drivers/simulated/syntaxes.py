@@ -13,6 +13,7 @@ from numpy.random import Generator
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 DIGITS = "0123456789"
+VRM_LENGTH_MAX = 8
 SEAL = "*"
 """Stands for a round seal between groups; `-` and a space are printed as they are."""
 
@@ -133,4 +134,6 @@ def _fill(row: str, pattern: Pattern, rng: Generator) -> str:
         "9": lambda: pick(DIGITS),
         "1": lambda: pick(DIGITS[1:]) if district or pattern.country == "L" else "1",
     }
-    return head + "".join(fills.get(sign, lambda sign=sign: sign)() for sign in row)
+    filled = head + "".join(fills[sign]() if sign in fills else sign for sign in row)
+    surplus = len(normalised(filled)) - VRM_LENGTH_MAX
+    return filled[:-surplus] if surplus > 0 else filled

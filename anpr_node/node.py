@@ -73,7 +73,7 @@ class Node:
         )
         open_store(settings.state_folder).close()
         self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
-        self._stopping = threading.Event()
+        self._stopping, self._loop_ended = threading.Event(), threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
         self.recent: deque[Recorded] = deque(maxlen=RECENT_KEPT)
@@ -121,6 +121,13 @@ class Node:
             self.ended.set()
 
     def _loop(self) -> None:
+        """The loop's thread; the recorder empties the queue when it has ended, for whatever reason."""
+        try:
+            self._capture_and_process()
+        finally:
+            self._loop_ended.set()
+
+    def _capture_and_process(self) -> None:
         """Capture, process, hand over; never waits for the recorder."""
         timeouts, next_sequence = 0, 0
         while not self._stopping.is_set():
@@ -155,8 +162,7 @@ class Node:
         signals = Signals(outputs, outputs_settings.relay_pulse_s, outputs_settings.led_pulse_s)
         with contextlib.closing(open_store(self._settings.state_folder)) as database:
             writer = Recorder(database, signals, self.platform.clock)
-            loop_thread = self._threads[1]
-            while loop_thread.is_alive() or not self._queue.empty():
+            while not self._loop_ended.is_set() or not self._queue.empty():
                 outputs.tick()
                 with contextlib.suppress(queue.Empty):
                     self._store(writer, self._queue.get(timeout=TICK_S))

@@ -42,6 +42,13 @@ def test_a_faint_symbol_on_another_ones_edge_is_dropped() -> None:
     assert "8" in [text for text, _ in decoded.candidates]
 
 
+def test_a_character_that_wavers_over_several_columns_is_one() -> None:
+    wavering = [{"O": 0.55, "0": 0.44}, {"O": 0.55, "0": 0.44}, {"O": 0.45, "0": 0.54}, {"O": 0.4, "0": 0.55}]
+    decoded = decode(columns("B", "_", *wavering, "_"), ALPHABET)
+    assert decoded.text in {"BO", "B0"}
+    assert {text for text, _ in decoded.candidates[:2]} == {"BO", "B0"}
+
+
 def test_an_unsure_character_gives_a_second_candidate_and_a_low_score() -> None:
     decoded = decode(columns("1", "_", {"O": 0.6, "0": 0.39}, "_", "2"), ALPHABET)
     assert decoded.text == "1O2"

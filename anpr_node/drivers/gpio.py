@@ -36,7 +36,7 @@ class SwitchedOutput:
     @property
     def is_on(self) -> bool:
         """The level of the pin itself, not what was asked of it."""
-        return bool(self._device.value)
+        return not self._device.closed and bool(self._device.value)
 
     def on(self) -> None:
         """On until told otherwise."""

@@ -19,7 +19,10 @@ GATE_WIDTHS = 0.8
 """The same once the velocity is known: only acceleration and the detector's jitter are left."""
 SCALE_CHANGE_MAX = 1.5
 STANDING_WIDTHS = 0.5
-"""A plate whose whole path stays within this many widths stands."""
+STANDING_GROWTH_MAX = 0.1
+"""A plate whose whole path stays within this many widths, and which grows no more than this, stands."""
+DIRECTION_LEAN_MIN = 0.1
+"""The detector's jitter stays below this; two frames at 30 km/h are above it."""
 
 
 class Track:
@@ -65,7 +68,8 @@ class Track:
         """Whether the plate is still where it was first seen, at the same size."""
         (x1, y1), (x2, y2) = centre(self.first_box), centre(self.box)
         moved = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5
-        return moved < STANDING_WIDTHS * self.box.width_px and self.direction == "unknown"
+        growth = self.box.width_px / max(self.first_box.width_px, 1.0)
+        return moved < STANDING_WIDTHS * self.box.width_px and abs(growth - 1) < STANDING_GROWTH_MAX
 
     @property
     def direction(self) -> str:
@@ -73,7 +77,7 @@ class Track:
         growth = self.box.width_px / max(self.first_box.width_px, 1.0)
         down = (centre(self.box)[1] - centre(self.first_box)[1]) / max(self.box.width_px, 1.0)
         lean = (growth - 1.0) * 4 + down
-        if abs(lean) < 0.4:
+        if abs(lean) < DIRECTION_LEAN_MIN:
             return "unknown"
         return "approaching" if lean > 0 else "receding"
 

@@ -121,9 +121,8 @@ def _parse(kind: type[C], path: Path, content: dict[str, Any]) -> C:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{path}: {where}: {first['msg']}") from error
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ModelError(f"{path}: {problems}") from error
 
 
 def _check_hash(contract: Contract) -> None:

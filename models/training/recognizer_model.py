@@ -45,14 +45,21 @@ def build_recognizer(width: float = 1.0, batch_size: int | None = None, dropout:
     x = _relu(_conv(x, w(80), 3, (2, 1), name="parts"), "parts")  # 4 x 40
     x = _residual(x, 3, "parts2")
     x = _relu(_column(x, w(128)), "column")  # 1 x 40
-    x = _residual(x, (1, 5), "context")
-    x = _residual(x, (1, 5), "context2")
+    x = _residual(x, (1, 9), "context")
+    x = _relu(layers.Add(name="whole_add")([x, _whole(x)]), "whole")
+    x = _residual(x, (1, 9), "context2")
     x = layers.SpatialDropout2D(dropout, name="drop")(x)
     characters = layers.Conv2D(BLANK + 1, 1, name="symbols")(x)
     characters = layers.Reshape((COLUMNS, BLANK + 1), name="characters")(characters)
     quarters = layers.AveragePooling2D((1, COLUMNS // 4), name="quarters")(x)
     country = layers.Dense(len(COUNTRY_CODES), name="country")(layers.Flatten(name="flat")(quarters))
     return keras.Model(grey, [characters, country], name="plate_recognizer")
+
+
+def _whole(x):
+    """Tell every column about the whole plate, so that a syntax can settle what O or 0 is; starts as nothing."""
+    mean = layers.AveragePooling2D((1, COLUMNS), name="whole_mean")(x)
+    return layers.Conv2D(x.shape[-1], 1, kernel_initializer="zeros", name="whole_conv")(mean)
 
 
 def _column(x, filters: int):

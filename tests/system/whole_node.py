@@ -1,0 +1,103 @@
+"""Runs the whole node on the simulated roadside in virtual time and compares with the truth; no test of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anpr_node import config
+from anpr_node.alert.signals import Signals
+from anpr_node.config import Settings
+from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.gpio import Outputs
+from anpr_node.drivers.platform import pins_of
+from anpr_node.drivers.simulated.camera import SimulatedCamera
+from anpr_node.drivers.simulated.circuit import Circuit
+from anpr_node.drivers.simulated.traffic import Passage, Traffic, TrafficPlan
+from anpr_node.hotlist import csv_import, lists
+from anpr_node.pipeline import Pipeline, Ripe
+from anpr_node.recorder import Recorder
+from anpr_node.store.database import open_store
+from anpr_node.vision.reader import PlateReader
+
+NS_PER_S = 1_000_000_000
+VISIBLE_FRAMES_MIN = 3
+
+
+@dataclass
+class Outcome:
+    """What happened: truth, reads in force, and the moments at which the relay closed."""
+
+    expected: list[Passage] = field(default_factory=list)
+    reads: list[tuple[str, int, int]] = field(default_factory=list)
+    relay_closings: int = 0
+    hit_vrms: list[str] = field(default_factory=list)
+
+    @property
+    def right(self) -> int:
+        """Passages whose plate was read right."""
+        return sum((Counter(p.vrm for p in self.expected) & Counter(vrm for vrm, _, _ in self.reads)).values())
+
+    @property
+    def wrong(self) -> list[str]:
+        """Reads that match no passage: misread, doubled or invented."""
+        return list((Counter(vrm for vrm, _, _ in self.reads) - Counter(p.vrm for p in self.expected)).elements())
+
+    @property
+    def missed(self) -> list[str]:
+        """Passages without a right read."""
+        return list((Counter(p.vrm for p in self.expected) - Counter(vrm for vrm, _, _ in self.reads)).elements())
+
+
+def drive(reader: PlateReader, folder: Path, light: str, passages: int, planted: tuple[str, ...], seed: int) -> Outcome:
+    """Let so many vehicles pass the node, record everything, and collect the outcome."""
+    settings = config.parse({"camera": {"light": light, "seed": seed}, "store": {"folder": str(folder)}}, "test")
+    clock, pins = SimulatedClock(), pins_of(settings.outputs)
+    circuit = Circuit(clock, pins)
+    traffic = Traffic(TrafficPlan(count=passages), seed=seed, planted=planted)
+    camera = SimulatedCamera(circuit, traffic, light="day" if light == "day" else "night", seed=seed)
+    outputs = Outputs(pins, circuit.factory, clock)
+    outputs.illuminator.on()
+    circuit.trigger.start(33_333, settings.camera.exposure_us)
+    outcome, seen = Outcome(), Counter[int]()
+    with closing(open_store(folder)) as database:
+        plant(database, folder, planted)
+        recorder = Recorder(database, Signals(outputs, 0.2, 0.2), clock)
+        pipeline = Pipeline(reader, clock, settings)
+        while not traffic.is_over(clock.monotonic_ns()):
+            frame = camera.capture()
+            for truth in camera.plates_in(frame):
+                seen[truth.passage.number] += truth.visible
+            store(recorder, pipeline.process(frame), outputs, outcome)
+        store(recorder, pipeline.finish(), outputs, outcome)
+        rows = database.execute(
+            "SELECT vrm, first_seen_ns, last_seen_ns FROM read r WHERE NOT EXISTS "
+            "(SELECT 1 FROM read n WHERE n.corrects = r.read_id)"
+        ).fetchall()
+    outcome.reads = rows
+    everything = traffic.passages(clock.monotonic_ns())
+    outcome.expected = [p for p in everything if seen[p.number] >= VISIBLE_FRAMES_MIN]
+    outputs.close()
+    return outcome
+
+
+def plant(database: object, folder: Path, vrms: tuple[str, ...]) -> None:
+    """Put the planted plates on a list."""
+    path = folder / "planted.csv"
+    path.write_text("vrm,category\n" + "".join(f"{vrm},seize\n" for vrm in vrms))
+    lists.replace(database, "planted", path.name, csv_import.read_csv(path, "planted").entries, 0)  # type: ignore[arg-type]
+
+
+def store(recorder: Recorder, ripe: list[Ripe], outputs: Outputs, outcome: Outcome) -> None:
+    """Record as the recorder's thread does, and watch the relay's own pin."""
+    outputs.tick()
+    for item in ripe:
+        before = outputs.relay.is_on
+        recorded = recorder.record(item.read, item.evidence)
+        outcome.relay_closings += outputs.relay.is_on and not before
+        outcome.hit_vrms += [item.read.vrm] * bool(recorded.hits)
+
+
+__all__ = ["Outcome", "Settings", "drive"]

@@ -1,0 +1,183 @@
+"""The command line: help that teaches, exit codes, JSON that is a contract, and bad input in words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import PICTURES, ROOT
+from test_replay import make_clip
+
+from anpr_node.cli import main
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "node.toml"
+    path.write_text(f'[store]\nfolder = "{tmp_path / "state"}"\n')
+    return path
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def rows(result: Result) -> list[dict[str, object]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+COMMANDS = [["demo"], ["run"], ["read"], ["replay"], ["search"], ["hotlist"], ["hotlist", "import"], ["hotlist", "list"],
+            ["status"], ["check"], ["safe"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_and_stands_in_the_readme(command: list[str]) -> None:
+    result = call(*command, "--help")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) > 4
+    assert f"anpr-node {command[0]}" in (ROOT / "README.md").read_text()
+
+
+def test_read_is_a_contract(config: Path) -> None:
+    result = call("read", "--config", config, PICTURES / "ro_0894.jpg")
+    picture, meta = rows(result)
+    assert set(picture) == {"image", "ms", "cpu_ms", "plates"}
+    assert picture["image"] == "ro_0894.jpg"
+    plate = picture["plates"][0]  # type: ignore[index]
+    assert set(plate) == {"text", "confidence", "box", "corners", "country", "candidates"}
+    assert plate["text"] == plate["candidates"][0] == "B305CIL"
+    assert len(plate["box"]) == 4
+    assert {"load_s", "peak_rss_mb"} <= set(meta["meta"])  # type: ignore[arg-type]
+
+
+def test_read_writes_files_and_marked_pictures(config: Path, tmp_path: Path) -> None:
+    result = call("read", "--config", config, PICTURES, "--jsonl", tmp_path / "r.jsonl", "--annotate", tmp_path / "out")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 7
+    assert len(list((tmp_path / "out").glob("*.png"))) == 6
+
+
+def test_read_goes_on_past_a_bad_picture(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    result = call("read", "--config", config, tmp_path / "bad.jpg", PICTURES / "ro_0894.jpg")
+    assert result.exit_code == 0
+    assert [row.get("error") is not None for row in rows(result)] == [True, False, False]
+    assert "warning:" in result.stderr
+    assert "bad.jpg" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["read", "{tmp}/bad.jpg"], 1, "no picture could be read"),
+        (["read", "{tmp}/none.jpg"], 1, "no such file"),
+        (["read", "{tmp}/empty"], 1, "no picture in this folder"),
+        (["read"], 2, "Usage"),
+        (["read", "x.jpg", "--jsonl", "{tmp}/none/r.jsonl"], 1, "No such file"),
+        (["replay", "{tmp}/none.avi"], 1, "no clip could be read"),
+        (["replay", "{tmp}/bad.jpg"], 1, "bad.jpg"),
+        (["replay", "{tmp}/empty"], 1, "neither clips nor pictures"),
+        (["hotlist", "import", "{tmp}/none.csv"], 1, "No such file"),
+        (["search", "1ABC123"], 3, "refused"),
+        (["search", "1ABC123", "--reason", "x", "--case", " "], 3, "refused"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_bad_input_is_one_line_and_the_right_exit_code(
+    config: Path, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"nothing")
+    (tmp_path / "empty").mkdir()
+    filled = [a.format(tmp=tmp_path) for a in arguments]
+    options = [] if arguments == ["nonsense"] else ["--config", str(config)]
+    at = 2 if arguments[0] == "hotlist" else 1
+    result = call(*filled[:at], *options, *filled[at:])
+    assert result.exit_code == code, result.output
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_bad_configuration_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text("[camera]\nfps = 999\n")
+    result = call("status", "--config", tmp_path / "node.toml")
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert "camera.fps" in result.stderr
+
+
+def test_replay_is_a_contract(config: Path, tmp_path: Path) -> None:
+    result = call("replay", "--config", config, make_clip(tmp_path / "c.avi"))
+    clip, meta = rows(result)
+    assert set(clip) == {"clip", "frames", "dropped", "ms_per_frame"}
+    assert (clip["frames"], clip["dropped"]) == (20, 0)
+    assert "meta" in meta
+
+
+def test_replay_of_a_cut_off_clip_reads_what_there_is(config: Path, tmp_path: Path) -> None:
+    path = make_clip(tmp_path / "c.avi")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    result = call("replay", "--config", config, path)
+    assert result.exit_code == 0
+    assert rows(result)[0]["frames"] > 5  # type: ignore[operator]
+
+
+def test_hotlist_import_list_and_status(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "stolen.csv").write_text("vrm,category\n1ABC123,seize\n2DEF,nonsense\n")
+    result = call("hotlist", "import", "--config", config, tmp_path / "stolen.csv")
+    assert result.exit_code == 0
+    assert "stolen.csv:3:" in result.stderr
+    assert "1 entries in force, 1 rows left out" in result.stdout
+    listed = call("hotlist", "list", "--config", config).stdout
+    assert "stolen" in listed
+    assert "1ABC123" not in listed
+    status = json.loads(call("status", "--config", config, "--json").stdout)
+    assert status["hotlists"][0]["entries"] == 1
+    assert status["running"] is None
+
+
+def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> None:
+    from contextlib import closing
+
+    from makers import evidence, read
+
+    from anpr_node.recorder import encode
+    from anpr_node.store.database import open_store
+    from anpr_node.store.reads import add_read
+
+    with closing(open_store(tmp_path / "state")) as database:
+        add_read(database, read("1ABC123"), encode(evidence()), [])
+    result = call("search", "--config", config, "1-abc-*", "--reason", "burglary", "--case", "LI/1")
+    assert result.exit_code == 0
+    assert "1ABC123" in result.stdout
+    call("search", "--config", config, "*")
+    with closing(open_store(tmp_path / "state")) as database:
+        log = database.execute("SELECT pattern, reason, case_ref, outcome, rows_seen FROM search_log").fetchall()
+    assert log == [("1ABC*", "burglary", "LI/1", "answered", 1), ("*", "", "", "refused", 0)]
+
+
+def test_check_says_what_to_do(config: Path, tmp_path: Path) -> None:
+    result = call("check", "--config", config)
+    assert result.exit_code == 0, result.output
+    assert "OK   models" in result.stdout
+    assert "WARN wiring" in result.stdout
+    (tmp_path / "node.toml").write_text(f'[models]\nfolder = "{tmp_path}"\n[store]\nfolder = "/proc/none"\n')
+    result = call("check", "--config", config)
+    assert result.exit_code == 1
+    assert "FAIL models" in result.stdout
+    assert "FAIL store" in result.stdout
+
+
+def test_safe_switches_everything_off(config: Path) -> None:
+    assert call("safe", "--config", config).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [["status"], ["hotlist", "list"], ["search", "*", "--reason", "r", "--case", "c"]])
+def test_a_state_folder_that_cannot_be_written_is_one_line(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "node.toml").write_text('[store]\nfolder = "/proc/anpr-node"\n')
+    result = call(*command, "--config", tmp_path / "node.toml")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: cannot open /proc/anpr-node")
+    assert result.stderr.count("\n") == 1

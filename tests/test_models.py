@@ -1,0 +1,121 @@
+"""The models against their contracts, and what happens when they do not fit."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PICTURES, ROOT
+
+from anpr_node import pictures, stills
+from anpr_node.errors import ModelError
+from anpr_node.vision.reader import PlateReader, with_margin
+from anpr_node.vision.recognizer import Recognizer
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A copy of the models that a test may damage."""
+    for name in ("plate_detector", "plate_recognizer"):
+        shutil.copytree(ROOT / "models" / name, tmp_path / "models" / name)
+    return tmp_path / "models"
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_a_damaged_model_is_refused(models: Path) -> None:
+    weights = models / "plate_recognizer" / "plate_recognizer.tflite"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(ModelError, match="SHA-256"):
+        PlateReader(models)
+
+
+def test_a_model_of_another_shape_is_refused(models: Path) -> None:
+    edit(models / "plate_detector" / "model.toml", "shape = [1, 240, 320, 1]", "shape = [1, 192, 320, 1]")
+    with pytest.raises(ModelError, match=r"promises .* \(1, 192, 320, 1\)"):
+        PlateReader(models)
+
+
+def test_a_file_that_is_no_model_is_refused(models: Path) -> None:
+    weights = models / "plate_detector" / "plate_detector.tflite"
+    old = hashlib.sha256(weights.read_bytes()).hexdigest()
+    weights.write_bytes(b"not a model")
+    edit(models / "plate_detector" / "model.toml", old, hashlib.sha256(b"not a model").hexdigest())
+    with pytest.raises(ModelError, match="cannot load"):
+        PlateReader(models)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [("stride = 8", "stryde = 8", "stryde"), ("stride = 8", "stride = 'x'", "stride"), ("name =", "name", "TOML|readable")],
+)
+def test_a_malformed_contract_names_the_key(models: Path, old: str, new: str, words: str) -> None:
+    edit(models / "plate_detector" / "model.toml", old, new)
+    with pytest.raises(ModelError, match=words):
+        PlateReader(models)
+
+
+def test_missing_models_say_where_they_were_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"plate_detector/model\.toml: no such file"):
+        PlateReader(tmp_path)
+
+
+def test_real_plates_in_real_pictures_are_read(reader: PlateReader) -> None:
+    """The frames that come with the repository; they were trained on, so this says that it works, not how well."""
+    import json
+
+    labels = [json.loads(line) for line in (PICTURES / "labels.jsonl").read_text().splitlines()]
+    right = 0
+    for label in labels:
+        found = stills.read_scene(reader, pictures.load_grey(PICTURES / label["image"]))
+        right += label["plates"][0]["text"] in [f.plate.text for f in found]
+    assert right >= len(labels) - 1
+
+
+def test_reading_a_kept_patch_again_gives_the_same_text(reader: PlateReader) -> None:
+    plane = pictures.load_grey(PICTURES / "ro_0894.jpg")
+    found = stills.read_scene(reader, plane)[0]
+    assert found.box is not None
+    kept = pictures.encode_jpeg(reader.patch(plane, found.box), 92)
+    assert reader.recognizer.read(pictures.decode_jpeg(kept)).text == found.plate.text
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_plain_surfaces_hold_no_plate(reader: PlateReader, value: int) -> None:
+    assert stills.read_scene(reader, np.full((480, 640), value, np.uint8)) == ()
+
+
+def test_noise_holds_no_plate(reader: PlateReader) -> None:
+    assert stills.read_scene(reader, np.random.default_rng(3).integers(0, 255, (480, 640), np.uint8)) == ()
+
+
+def test_any_patch_is_answered(reader: PlateReader) -> None:
+    """Shapes from a slip of paper to a square, down to eight pixels: a text or none, never an exception."""
+    rng = np.random.default_rng(5)
+    for rows, columns in ((8, 8), (8, 400), (100, 30), (45, 200), (90, 120), (300, 1500)):
+        text = reader.recognizer.read(rng.integers(0, 255, (rows, columns), np.uint8))
+        assert len(text.char_scores) == len(text.text)
+        assert 0 <= text.score <= 1
+
+
+def test_two_lines_are_laid_side_by_side() -> None:
+    recognizer = Recognizer(ROOT / "models" / "plate_recognizer")
+    patch = np.vstack([np.full((60, 100), 50, np.uint8), np.full((60, 100), 200, np.uint8)])
+    laid = recognizer._two_lines(patch)
+    assert laid.shape == (32, 160)
+    assert laid[:24, :76].mean() < 60
+    assert laid[8:, 84:].mean() > 190
+
+
+def test_margins_grow_on_every_side() -> None:
+    grown = with_margin(((10.0, 10.0), (110.0, 10.0), (110.0, 30.0), (10.0, 30.0)), 0.1, 0.2)
+    assert grown == ((0.0, 6.0), (120.0, 6.0), (120.0, 34.0), (0.0, 34.0))

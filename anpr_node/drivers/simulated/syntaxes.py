@@ -58,7 +58,7 @@ PATTERNS = (
     Pattern("B", 0.03, "LLL*999", B_SERIES),
     Pattern("B", 0.02, "999-LLL", B_SERIES),
     Pattern("B", 0.01, "T*XLL-999", B_SERIES),
-    Pattern("B", 0.01, "O*LLL-999", B_SERIES),
+    Pattern("B", 0.005, "O*LLL-999", B_SERIES),
     Pattern("D", 0.10, "@D*LL 1999", D_LETTERS),
     Pattern("D", 0.02, "@D*L 199", D_LETTERS),
     Pattern("F", 0.09, "LL-999-LL", F_LETTERS),

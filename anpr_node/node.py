@@ -93,8 +93,12 @@ class Node:
         self.stop()
 
     def start(self) -> None:
-        """Light, trigger, threads."""
-        self.platform.start(self._settings.camera)
+        """Light, trigger, threads. What cannot start leaves everything off."""
+        try:
+            self.platform.start(self._settings.camera)
+        except AnprError:
+            self.platform.close()
+            raise
         for thread in self._threads:
             thread.start()
 

@@ -1,4 +1,4 @@
-"""Measures CPU time on one core: `read` beside SimpleLPR on the same pictures, the loop at 1456×1088, memory of `replay`.
+"""Measures CPU time on one core: `read` beside SimpleLPR on the same pictures, the loop, the memory of `replay`.
 
 Every figure is the CPU time of this process, pinned to one core, one thread; medians. Compare ratios, not machines.
 """
@@ -21,9 +21,11 @@ from anpr_node.vision.reader import PlateReader
 
 ROOT = Path(__file__).resolve().parent.parent
 OWN_PICTURES = ROOT / "tests" / "pictures"
-EUROPE = """Albania Andorra Austria Belarus Belgium Bulgaria Croatia Cyprus Czech-Republic Denmark Estonia Finland France
-Germany Greece Hungary Iceland Ireland Italy Kosovo Latvia Lithuania Luxembourg Malta Netherlands Norway Poland Portugal
-Romania Slovakia Slovenia Spain Sweden Switzerland Turkey UK-GreatBritain Ukraine""".split()
+EUROPE = set(
+    "Albania Andorra Austria Belarus Belgium Bulgaria Croatia Cyprus Czech-Republic Denmark Estonia Finland France "  # noqa: SIM905
+    "Germany Greece Hungary Iceland Ireland Italy Kosovo Latvia Lithuania Luxembourg Malta Netherlands Norway Poland "
+    "Portugal Romania Slovakia Slovenia Spain Sweden Switzerland Turkey UK-GreatBritain Ukraine".split()
+)
 
 
 def main() -> None:
@@ -50,8 +52,10 @@ def cpu_ms(work: Callable[[], object]) -> float:
 
 def bench_pictures(reader: PlateReader, files: list[Path], rounds: int) -> None:
     """File to plates, JPEG decoding included; engines take turns on each picture."""
-    engines: dict[str, Callable[[Path], object]] = {"anpr-node": lambda path: list(stills.read_all(reader, [path], patches=False))}
-    engines |= simplelpr_engines()
+    engines: dict[str, Callable[[Path], object]] = {
+        "anpr-node": lambda path: list(stills.read_all(reader, [path], patches=False)),
+        **simplelpr_engines(),
+    }
     times: dict[str, list[float]] = {name: [] for name in engines}
     for path in files:
         for name, work in engines.items():

@@ -28,8 +28,19 @@ def rows(result: Result) -> list[dict[str, object]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-COMMANDS = [["demo"], ["run"], ["read"], ["replay"], ["search"], ["hotlist"], ["hotlist", "import"], ["hotlist", "list"],
-            ["status"], ["check"], ["safe"]]  # fmt: skip
+COMMANDS = [
+    ["demo"],
+    ["run"],
+    ["read"],
+    ["replay"],
+    ["search"],
+    ["hotlist"],
+    ["hotlist", "import"],
+    ["hotlist", "list"],
+    ["status"],
+    ["check"],
+    ["safe"],
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -59,7 +59,7 @@ def test_twenty_megapixels_are_fine(tmp_path: Path, picture: Image.Image) -> Non
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "empty file"), (b"no picture at all", "not a readable picture"), (b"\xff\xd8\xff\xe0", "not a readable")],
+    [(b"", "empty file"), (b"no picture at all", "not a readable"), (b"\xff\xd8\xff\xe0", "not a readable")],
 )
 def test_what_is_no_picture_says_so(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "p.jpg").write_bytes(content)
@@ -79,7 +79,7 @@ def test_a_truncated_picture_says_so(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (200, 4), (20_000, 6_000)])
 def test_useless_sizes_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
     Image.new("L", size).save(tmp_path / "p.png")
-    with pytest.raises(PictureError, match="too (small|large)"):
+    with pytest.raises(PictureError, match=r"too (small|large)"):
         pictures.load_grey(tmp_path / "p.png")
 
 

@@ -99,9 +99,7 @@ def test_nothing_is_signalled_that_is_not_on_the_card(recorder: Recorder, output
     assert not outputs.led.is_on
 
 
-def test_the_hit_is_committed_before_the_relay_closes(
-    recorder: Recorder, outputs: Outputs, tmp_path: Path
-) -> None:
+def test_the_hit_is_committed_before_the_relay_closes(recorder: Recorder, outputs: Outputs, tmp_path: Path) -> None:
     """What another connection sees on disk at the moment the relay's pin rises."""
     import sqlite3
 

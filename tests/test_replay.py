@@ -74,7 +74,7 @@ def test_what_is_no_clip_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_missing_clips_and_empty_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ClipError, match="none.avi"):
+    with pytest.raises(ClipError, match=r"none\.avi"):
         ReplayCamera(tmp_path / "none.avi", SimulatedClock(0))
     with pytest.raises(ClipError, match="no frame"):
         ReplayCamera(tmp_path, SimulatedClock(0))

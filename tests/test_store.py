@@ -10,8 +10,8 @@ from makers import evidence, read
 from sqlite_utils import Database
 
 from anpr_node.errors import StoreError
-from anpr_node.records import Hit, HotlistEntry
 from anpr_node.recorder import encode
+from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store.database import FILE_NAME, open_store
 from anpr_node.store.reads import Criteria, add_read, find_reads, load_evidence
 

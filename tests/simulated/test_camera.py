@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from roadside import VIEW, make_roadside, plate_pixels
 
 from anpr_node.drivers.simulated.light import Exposure, Light, LightName
 from anpr_node.drivers.simulated.scene import Scene
 from anpr_node.drivers.simulated.traffic import Traffic, TrafficPlan
 from anpr_node.records import PlateBox
-from tests.simulated.roadside import VIEW, make_roadside, plate_pixels
 
 NO_DISTURBANCE = TrafficPlan(neighbour_lane=False, dirty_share=0.0, speed_kmh=(120.0, 130.0))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from roadside import PERIOD_US, PINS, Roadside, make_roadside, plate_pixels
 
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.simulated.circuit import NS_PER_US, RELAY_LIMIT_S, Circuit, WallPacer
 from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
-from tests.simulated.roadside import PERIOD_US, PINS, Roadside, make_roadside, plate_pixels
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from roadside import VIEW
 
 from anpr_node.drivers.simulated.syntaxes import draw_issue, issue_for, normalised
 from anpr_node.drivers.simulated.traffic import Passage, Traffic, TrafficPlan
 from anpr_node.vrm import normalise
-from tests.simulated.roadside import VIEW
 
 MINUTES_NS = 60_000_000_000
 

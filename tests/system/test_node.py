@@ -1,0 +1,92 @@
+"""The node as a process: demo and service, threads and signals, on the simulated roadside in real time."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_replay import make_clip
+
+from anpr_node.config import parse
+from anpr_node.drivers.platform import open_platform
+from anpr_node.errors import ConfigError
+from anpr_node.node import TIMEOUTS_MAX, Node
+
+pytestmark = pytest.mark.system
+
+ANPR_NODE = [sys.executable, "-m", "anpr_node"]
+
+
+def test_the_demo_reads_vehicles() -> None:
+    result = subprocess.run(
+        [*ANPR_NODE, "demo", "--seconds", "12"], capture_output=True, text=True, check=True, timeout=60
+    )
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("time (UTC)")
+    assert lines[-1].startswith("relay open")
+    assert len(lines) >= 4, result.stdout
+    assert "ERROR" not in result.stderr
+
+
+def test_the_service_writes_reads_answers_status_and_ends_on_a_signal(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(f'[store]\nfolder = "{tmp_path / "state"}"\n')
+    with subprocess.Popen([*ANPR_NODE, "run", "--config", config], stderr=subprocess.PIPE, text=True) as node:
+        try:
+            status = wait_for_reads(config)
+            assert status["running"]["illuminator_on"]
+        finally:
+            node.send_signal(signal.SIGTERM)
+            log = node.communicate(timeout=20)[1]
+    assert node.returncode == 0, log
+    assert "read read_id=" in log
+
+
+def wait_for_reads(config: Path) -> dict[str, dict[str, object]]:
+    """Status once the running node has stored a read; fails after half a minute."""
+    ends_s = time.monotonic() + 30
+    while time.monotonic() < ends_s:
+        command = [*ANPR_NODE, "status", "--json", "--config", str(config)]
+        status = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        if status["reads"] and status["running"]:
+            return status  # type: ignore[no-any-return]
+        time.sleep(0.5)
+    raise AssertionError("no read within 30 s")
+
+
+def test_a_stopped_trigger_ends_the_node_with_everything_off(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    with Node(settings, platform) as node:
+        assert platform.trigger is not None
+        platform.trigger.stop()
+        assert node.ended.wait(20)
+    assert type(node.failure).__name__ == "FrameTimeout"
+    assert node.snapshot().timeouts == TIMEOUTS_MAX
+    assert not node.snapshot().illuminator_on
+
+
+def test_a_recording_ends_the_node_by_itself(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "c.avi", frames=8, fps=20)
+    settings = parse(
+        {"camera": {"kind": "replay", "path": str(clip)}, "store": {"folder": str(tmp_path / "state")}}, "test"
+    )
+    with Node(settings, open_platform(settings)) as node:
+        assert node.ended.wait(20)
+    assert node.failure is None
+    assert node.snapshot().frames == 8
+
+
+def test_an_exposure_beyond_the_duty_limit_is_refused(tmp_path: Path) -> None:
+    settings = parse({"camera": {"exposure_us": 20_000}, "store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings)
+    node = Node(settings, platform)
+    with pytest.raises(ConfigError, match="exposure_us"):
+        node.start()
+    assert not platform.outputs.illuminator.is_on
+    node.stop()

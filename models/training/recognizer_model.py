@@ -44,6 +44,7 @@ def build_recognizer(width: float = 1.0, batch_size: int | None = None, dropout:
     x = _residual(x, 3, "strokes2")
     x = _relu(_conv(x, w(80), 3, (2, 1), name="parts"), "parts")  # 4 x 40
     x = _residual(x, 3, "parts2")
+    places = layers.AveragePooling2D((2, 4), name="places")(_relu(_conv(x, w(32), 1, name="band"), "band"))
     x = _relu(_column(x, w(128)), "column")  # 1 x 40
     x = _residual(x, (1, 9), "context")
     x = _relu(layers.Add(name="whole_add")([x, _whole(x)]), "whole")
@@ -52,7 +53,9 @@ def build_recognizer(width: float = 1.0, batch_size: int | None = None, dropout:
     characters = layers.Conv2D(BLANK + 1, 1, name="symbols")(x)
     characters = layers.Reshape((COLUMNS, BLANK + 1), name="characters")(characters)
     quarters = layers.AveragePooling2D((1, COLUMNS // 4), name="quarters")(x)
-    country = layers.Dense(len(COUNTRY_CODES), name="country")(layers.Flatten(name="flat")(quarters))
+    # The country shows in the text's form (quarters) and in small print and colours at certain places.
+    clues = [layers.Flatten(name="flat")(quarters), layers.Flatten(name="flat_places")(places)]
+    country = layers.Dense(len(COUNTRY_CODES), name="country")(layers.Concatenate(name="clues")(clues))
     return keras.Model(grey, [characters, country], name="plate_recognizer")
 
 

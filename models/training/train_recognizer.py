@@ -49,6 +49,7 @@ def _feed(queue: multiprocessing.Queue, options: argparse.Namespace, seed: int) 
 
     cv2.setNumThreads(1)
     parent = os.getppid()
+    queue.cancel_join_thread()
     source = SampleSource(options.data, seed, options.real_share, options.self_labels)
     for arrays in source.batches(options.batch):
         while os.getppid() == parent:  # a killed trainer leaves no feeder behind
@@ -85,7 +86,7 @@ class Run:
         self.model.compile(
             optimizer=self.optimizer,
             loss=[PlateLoss(self.frame_weight, self.ctc_weight), country_loss],
-            loss_weights=[1.0, 0.25],
+            loss_weights=[1.0, 0.4],
         )
         self.optimizer.build(self.model.trainable_variables)
         if options.start_from:

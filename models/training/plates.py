@@ -16,6 +16,15 @@ from glyphs import CAP_HEIGHT_PX, GlyphSet, load_glyph_sets
 from plate_canvas import Canvas, add_border_and_bolts, add_frame
 from syntaxes import COUNTRIES, SEPARATORS, Country, Kind, expand
 
+# How often a country's 1 is a plain bar, and its O and 0 are alike.
+SAME_SHAPE = {
+    "GB": (0.8, 0.85),
+    "FIN": (0.7, 0.5),
+    "S": (0.3, 0.5),
+    "CY": (0.3, 0.5),
+    "CZ": (0.1, 0.5),
+    "SK": (0.1, 0.5),
+}
 PLAIN = {"Ä": "A", "Ö": "O", "Ü": "U"}
 
 
@@ -40,6 +49,10 @@ class _Style:
     gap: float  # between characters, in cap heights
     bold_px: int
     word_gap: float
+    same_shape: dict[str, str]  # characters that this face draws like another one
+
+    def mask(self, mark: str) -> np.ndarray:
+        return self.glyphs.masks[self.same_shape.get(mark, mark)]
 
 
 class PlateGenerator:
@@ -64,10 +77,21 @@ class PlateGenerator:
         parts = _two_parts(printed, rng) if two else [printed.replace("/", "")]
         canvas = Canvas(height, _aspect(kind, two, rng), kind, rng)
         left, right = self._bands(canvas, code, country, two)
-        placed = self._write_lines(canvas, parts, left, right, self._style(country), two)
+        placed = self._write_lines(canvas, parts, left, right, self._style(code, country), two)
         return _finish(canvas, placed, code, len(parts), rng)
 
-    def _style(self, country: Country) -> _Style:
+    def _same_shape(self, code: str) -> dict[str, str]:
+        """Let 1 look like I and 0 like O in a share of the faces, so that only the syntax can tell them apart."""
+        rng = self.rng
+        if code == "?":  # free texts have no syntax to tell by
+            return {}
+        bars, rings = SAME_SHAPE.get(code, (0.12, 0.25))
+        shapes = {"1": "I"} if rng.random() < bars else {}
+        if rng.random() < rings:
+            shapes |= {"0": "O"} if rng.random() < 0.5 else {"O": "0"}
+        return shapes
+
+    def _style(self, code: str, country: Country) -> _Style:
         rng = self.rng
         words = country.fonts.split()
         family = words[int(rng.integers(len(words)))] if rng.random() < 0.75 else "any"
@@ -78,6 +102,7 @@ class PlateGenerator:
             float(rng.uniform(0.08, 0.26)),
             int(rng.choice([-1, 0, 0, 0, 0, 1, 2])),
             float(rng.uniform(0.22, 0.5)),
+            self._same_shape(code),
         )
 
     def _bands(self, canvas: Canvas, code: str, country: Country, two: bool) -> tuple[float, float]:
@@ -91,7 +116,7 @@ class PlateGenerator:
             x0 = band + margin * 0.6
         if rng.random() < country.right_band:
             band = h * rng.uniform(0.28, 0.46) * (0.55 if two else 1.0)
-            canvas.band(w - band, w, str(rng.integers(10, 99)), self._families["any"], two)
+            canvas.band(w - band, w, self._small_code(), self._families["any"], two)
             x1 = w - band - margin * 0.6
         if (
             code in ("P", "DK", "SK", "NL", "D", "B", "?") and rng.random() < 0.12
@@ -102,6 +127,12 @@ class PlateGenerator:
         if rng.random() < 0.1:
             x0 += self._sticker(canvas, x0, h)
         return x0, x1
+
+    def _small_code(self) -> str:
+        """Department figures, province letters or a year, as in right-hand bands."""
+        rng = self.rng
+        letters = "".join(chr(int(c)) for c in rng.integers(65, 91, int(rng.integers(1, 3))))
+        return str(rng.integers(10, 99)) if rng.random() < 0.6 else letters
 
     def _sticker(self, canvas: Canvas, x0: float, h: int) -> float:
         size = h * self.rng.uniform(0.25, 0.5)
@@ -153,7 +184,7 @@ class PlateGenerator:
             if mark in SEPARATORS:
                 self._separator(canvas, mark, x, y, w, cap, style)
             else:
-                canvas.glyph(style.glyphs.masks[mark], x, y, w, cap, style.bold_px)
+                canvas.glyph(style.mask(mark), x, y, w, cap, style.bold_px)
                 placed.append((PLAIN.get(mark, mark), x, y, x + w, y + cap))
             x += w + gap * squeeze
         return placed
@@ -162,7 +193,7 @@ class PlateGenerator:
         if mark in SEPARATORS:
             widths = {" ": style.word_gap, "-": 0.3, ".": 0.12, "*": 0.75, "^": 0.5}
             return mark, widths[mark] * cap * float(self.rng.uniform(0.8, 1.25))
-        return mark, style.glyphs.masks[mark].shape[1] / CAP_HEIGHT_PX * cap * style.stretch
+        return mark, style.mask(mark).shape[1] / CAP_HEIGHT_PX * cap * style.stretch
 
     def _separator(self, canvas: Canvas, mark: str, x: float, y: float, w: float, cap: float, style: _Style) -> None:
         rng = self.rng

@@ -21,7 +21,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 
-RESULTS_EVERY_STEPS = 1000
+RESULTS_EVERY_STEPS = 500
 
 
 def parse_arguments() -> argparse.Namespace:

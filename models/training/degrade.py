@@ -71,7 +71,7 @@ def _wrong_box(quad: np.ndarray, rng: np.random.Generator, strength: float) -> n
     if rng.random() < 0.22:
         left, right = left + rng.uniform(0, 0.14), right + rng.uniform(0, 0.14)
         top, bottom = top + rng.uniform(0, 0.2), bottom + rng.uniform(0, 0.2)
-    return (quad + [left, top]) / [1 + left + right, 1 + top + bottom]
+    return (quad + np.array([left, top])) / [1 + left + right, 1 + top + bottom]
 
 
 def _light(plate: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:

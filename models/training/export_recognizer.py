@@ -71,7 +71,9 @@ def contract(tflite: bytes, version: str, slope: float, offset: float) -> str:
 
     net = Interpreter(model_content=tflite)
     given = net.get_input_details()[0]
-    assert abs(given["quantization"][0] - 1 / 255) < 1e-7 and given["quantization"][1] == -128, given["quantization"]
+    scale, zero = given["quantization"]
+    assert abs(scale - 1 / 255) < 1e-7, scale
+    assert zero == -128, zero
     outputs = net.get_output_details()
     assert [len(o["shape"]) for o in outputs] == [3, 2], "characters must be output 0, country output 1"
     digest = hashlib.sha256(tflite).hexdigest()
@@ -101,8 +103,9 @@ one_line_above = {BOTH_WAYS_ASPECT[1]}
 # (shares of the height); each is stretched to half the input's width and they stand side by side.
 upper_line_ends = {TOP_PART_END}
 lower_line_begins = {BOTTOM_PART_START}
-margin_x = 0.0
-margin_y = 0.0
+# Room added around a found plate before cutting; measured on labelled boxes that were off by 3 % and 6 %.
+margin_x = 0.02
+margin_y = 0.04
 reject_below = 0.2
 # probability = logistic(confidence_slope * logit(score) + confidence_offset), score = product over the characters.
 confidence_slope = {slope:.4f}

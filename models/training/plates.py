@@ -14,7 +14,7 @@ import numpy as np
 from emblems import Emblem, make_emblems
 from glyphs import CAP_HEIGHT_PX, GlyphSet, load_glyph_sets
 from plate_canvas import Canvas, add_border_and_bolts, add_frame
-from syntaxes import COUNTRIES, SEPARATORS, Country, Kind, expand
+from syntaxes import COUNTRIES, SEPARATORS, Country, Kind, double_one, expand
 
 # How often a country's 1 is a plain bar, and its O and 0 are alike.
 SAME_SHAPE = {
@@ -74,6 +74,8 @@ class PlateGenerator:
         country = COUNTRIES[code]
         kind = country.kinds[_weighted([k.weight for k in country.kinds], rng)]
         printed = expand(kind.pattern, kind.letters, rng)
+        if rng.random() < 0.12:
+            printed = double_one(printed, rng)
         parts = _two_parts(printed, rng) if two else [printed.replace("/", "")]
         canvas = Canvas(height, _aspect(kind, two, rng), kind, rng)
         left, right = self._bands(canvas, code, country, two)

@@ -50,7 +50,7 @@ _B = _kinds(
     (3, "[345678](-|.|*)@@@-/###", "red/white"),
     (5, "8(-|.|*)(AA|AB)@-/###", "red/white"),
     (2, "9(-|.)(@@@-###|###-@@@)", "red/white"),
-    (6, "@@@-/###", "red/white", 3.4),
+    (10, "@@@-/###", "red/white", 3.8),
     (3, "###-/@@@", "red/white", 3.4),
     (3, "1(-|.)[OQTZM]@@-/###", "red/white"),
     (3, "M-/@@@-/###", "red/white", 1.6),
@@ -140,7 +140,7 @@ _US = _kinds((6, "@@@ ####", "dark/light", 2.0), (5, "@@@-####", "dark/light", 2
              (3, "%%%%%%%", "dark/light", 2.0))
 
 COUNTRIES: dict[str, Country] = {
-    "B": Country(10, "din condensed", _B, 0.6),
+    "B": Country(14, "din condensed", _B, 0.6),
     "NL": Country(6, "condensed din", _NL, 0.7),
     "D": Country(8, "fe fe fe din", _D, 0.85),
     "F": Country(5, "din condensed any", _F, 0.8, 0.7),
@@ -154,8 +154,8 @@ COUNTRIES: dict[str, Country] = {
         (6, "*@@*/####", "black/white", 1.5), (2, "*@@ ###", "black/white", 3.8)), 0.0),
     "I": Country(3, "highway din condensed", _I, 0.85, 0.75), "E": Country(3, "din any", _E),
     "P": Country(2, "din condensed", _P, 0.75, 0.6),
-    "IRL": Country(3, "din any", _kinds((8, "##-(C|D|G|L|W|KE|MN|TS|WH|CE|LK)-/#####"),
-        (5, "##(1|2)-(C|D|G|L|CN|DL|MH|KY)-/#####"),
+    "IRL": Country(3, "din any", _kinds((8, "##-(C|D|G|L|W|KE|MN|TS|WH|CE|LK)-/(###|####|#####|######)"),
+        (5, "##(1|2)-(C|D|G|L|CN|DL|MH|KY)-/(###|####|#####)"),
                                         (4, "##-@@-####"), (2, "##(1|2)-D-(###|######)"))),
     "DK": Country(2, "din any", _DK, 0.4),
     "N": Country(2, "din highway condensed", _kinds((16, "@@ (|*)/#####", "black/white"),
@@ -218,6 +218,16 @@ COUNTRY_CODES: tuple[str, ...] = tuple(COUNTRIES)
 
 def _pick(items: str | tuple | list, rng: np.random.Generator):
     return items[int(rng.integers(len(items)))]
+
+
+def double_one(printed: str, rng: np.random.Generator) -> str:
+    """Make two neighbours alike, most often 11: the hardest thing for a reader that goes by columns."""
+    pairs = [i for i in range(len(printed) - 1) if printed[i : i + 2].isdigit() or printed[i : i + 2].isalpha()]
+    if not pairs:
+        return printed
+    i = _pick(pairs, rng)
+    twin = "1" if printed[i].isdigit() and rng.random() < 0.5 else printed[i]
+    return printed[:i] + 2 * twin + printed[i + 2 :]
 
 
 def expand(pattern: str, letters: str, rng: np.random.Generator) -> str:

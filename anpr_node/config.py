@@ -95,11 +95,14 @@ class ReadingSection(Section):
     plate_width_min_px: float = Field(48.0, ge=20, le=400)
     looks_per_frame_max: int = Field(3, ge=1, le=10)
     readings_max: int = Field(8, ge=2, le=50)
-    sure_votes_min: int = Field(2, ge=1, le=10)
+    readings_wanted: int = Field(5, ge=1, le=50, description="a sure plate is read on until it has so many")
+    sure_votes_min: int = Field(3, ge=1, le=10)
     sure_confidence: float = Field(0.97, gt=0.5, lt=1)
     publish_confidence: float = Field(0.5, gt=0, lt=1)
+    publish_confidence_single: float = Field(0.85, gt=0, lt=1, description="the same for a plate read only once")
+    plate_width_max_px: float = Field(600.0, ge=100, le=4000)
     country_above: float = Field(0.7, gt=0, lt=1)
-    better_width: float = Field(1.15, ge=1, le=3, description="a sure plate is read again when this much wider")
+    better_width: float = Field(1.15, ge=1, le=3, description="after that it is read again when this much wider")
 
 
 class QueueSection(Section):

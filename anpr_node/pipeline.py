@@ -5,7 +5,6 @@ It never waits: no disk, no network, no output pin. Whoever calls it hands its r
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,14 +12,14 @@ from anpr_node import __version__
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
 from anpr_node.ids import uuid7
-from anpr_node.records import Evidence, Frame, PlateRead, Reading
-from anpr_node.tracking.passage import Passage
+from anpr_node.records import Evidence, Frame, PlateBox, PlateRead, Reading
+from anpr_node.tracking.passage import Passage, touches_edge
+from anpr_node.tracking.repeats import RecentReads
 from anpr_node.tracking.tracker import Track, Tracker
 from anpr_node.tracking.vote import Vote
 from anpr_node.vision.reader import PlateReader
 
-NS_PER_S = 1_000_000_000
-RECENT_MAX = 64
+TWIN_OVERLAP = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Pipeline:
         self._settings = settings
         self._tracker = Tracker(settings.tracking)
         self._passages: dict[int, Passage] = {}
-        self._recent: deque[tuple[str, str, int]] = deque(maxlen=RECENT_MAX)
+        self._recent = RecentReads(settings.tracking.repeat_s)
         self.counters = Counters()
 
     def process(self, frame: Frame) -> list[Ripe]:
@@ -75,15 +74,34 @@ class Pipeline:
         waiting = [(passage, track) for passage, track in waiting if passage.wants(track.box, frame)]
         waiting.sort(key=lambda pair: (pair[0].attempts, -pair[1].box.width_px))
         for passage, track in waiting[: self._settings.reading.looks_per_frame_max]:
-            self._look(passage, track, frame)
+            if track in self._tracker.tracks:  # an earlier look of this frame may have found it to be a twin
+                self._look(passage, track, frame)
 
     def _look(self, passage: Passage, track: Track, frame: Frame) -> None:
         self.counters.looks += 1
         passage.tried(track.box.width_px)
         view = self._reader.look(frame.pixels, track.box)
-        if view is not None:
-            reading = Reading(frame.sequence, frame.captured_ns, view.box, view.plate)
-            passage.add(reading, view.patch, frame)
+        if view is None or touches_edge(view.box, frame) or self._is_twin(track, view.box):
+            return
+        track.refine(view.box)
+        passage.add(Reading(frame.sequence, frame.captured_ns, view.box, view.plate), view.patch, frame)
+
+    def _is_twin(self, track: Track, sharp: PlateBox) -> bool:
+        """Whether the second look found another track's plate: a badge beside a plate leads to the plate itself.
+
+        The younger of the two tracks is dropped.
+        """
+        for other in self._tracker.tracks:
+            seen_now = other is not track and other.last_seen_ns == track.last_seen_ns
+            if seen_now and other.box.overlap(sharp) > TWIN_OVERLAP:
+                younger = min(track, other, key=self._age)
+                self._tracker.forget(younger)
+                self._passages.pop(younger.track_id, None)
+                return younger is track
+        return False
+
+    def _age(self, track: Track) -> tuple[bool, int]:
+        return self._passage(track).published is not None, track.sightings
 
     def _passage(self, track: Track) -> Passage:
         return self._passages.setdefault(track.track_id, Passage(self._settings.reading))
@@ -92,22 +110,16 @@ class Pipeline:
         for track in tracks:
             passage = self._passages.pop(track.track_id, None) if ended else self._passages.get(track.track_id)
             verdict = passage.verdict_to_publish(ended) if passage else None
-            if passage and verdict and not self._is_repeat(verdict.text, track, passage):
+            if passage and verdict and not self._is_repeat(verdict, track, passage):
                 yield self._ripe(passage, verdict, track)
             elif ended and passage and passage.published is None and passage.readings:
                 self.counters.unread += 1
 
-    def _is_repeat(self, text: str, track: Track, passage: Passage) -> bool:
-        """Whether the same text was published a moment ago by a track that broke off."""
-        if passage.published is not None:
-            return False
-        since_ns = track.last_seen_ns - int(self._settings.tracking.repeat_s * NS_PER_S)
-        again = any(
-            text == other and moment >= since_ns and _may_be_same(direction, track.direction)
-            for other, direction, moment in self._recent
-        )
+    def _is_repeat(self, verdict: Vote, track: Track, passage: Passage) -> bool:
+        """Whether this passage was published a moment ago by a track that broke off; then it is done with."""
+        again = passage.published is None and self._recent.is_repeat(verdict.text, track, passage.is_sure)
         if again:
-            passage.published = passage.verdict
+            passage.published = verdict
             self.counters.repeats += 1
         return again
 
@@ -144,9 +156,5 @@ class Pipeline:
             corrects=corrects,
         )
         passage.published, passage.published_id = verdict, read.read_id
-        self._recent.append((verdict.text, track.direction, track.last_seen_ns))
+        self._recent.remember(verdict.text, track)
         return Ripe(read, kept.evidence)
-
-
-def _may_be_same(a: str, b: str) -> bool:
-    return a == b or "unknown" in (a, b)

@@ -59,6 +59,16 @@ class PlateBox:
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = self.corners
         return (float(np.hypot(dx - ax, dy - ay)) + float(np.hypot(cx - bx, cy - by))) / 2
 
+    def overlap(self, other: PlateBox) -> float:
+        """Intersection over union of the upright rectangles, 0..1."""
+        ax1, ay1, ax2, ay2 = self.bounds
+        bx1, by1, bx2, by2 = other.bounds
+        width, height = min(ax2, bx2) - max(ax1, bx1), min(ay2, by2) - max(ay1, by1)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / ((ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - shared)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

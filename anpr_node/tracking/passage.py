@@ -12,7 +12,8 @@ from anpr_node.records import Evidence, Frame, Plane, PlateBox, Reading
 from anpr_node.tracking.vote import Vote, vote
 
 EVIDENCE_TEXTS_MAX = 3
-EDGE_PX = 4
+EDGE_HEIGHTS = 0.3
+"""A plate nearer to the edge than this share of its height counts as cut off: what lies outside is only guessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,17 @@ class Passage:
     corrections: int = 0
 
     def wants(self, box: PlateBox, frame: Frame) -> bool:
-        """Whether this frame's plate is worth a reading: whole, large enough, and not worse than those before."""
+        """Whether this frame's plate is worth a reading: whole, of a readable size, and likely to tell something new."""
         width = box.width_px
-        if self.attempts >= self.settings.readings_max or width < self.settings.plate_width_min_px:
+        if self.attempts >= self.settings.readings_max:
             return False
-        if _touches_edge(box, frame):
+        if not self.settings.plate_width_min_px <= width <= self.settings.plate_width_max_px:
             return False
-        if self.is_sure:  # a sure plate is only looked at again when it has become clearly larger
+        if touches_edge(box, frame):
+            return False
+        if self.is_sure and len(self.readings) >= self.settings.readings_wanted:
             return width > self.best_width_px * self.settings.better_width
-        return width > self.best_width_px * 0.9 or self.attempts < self.settings.sure_votes_min
+        return True
 
     def tried(self, width_px: float) -> None:
         """Note that a frame was spent on this plate, whatever came of it."""
@@ -90,14 +93,18 @@ class Passage:
         return self.published is not None and verdict.text != self.published.text and self.corrections == 0
 
     def _is_good(self, verdict: Vote) -> bool:
-        return verdict.confidence >= self.settings.publish_confidence
+        once = verdict.votes == 1
+        needed = self.settings.publish_confidence_single if once else self.settings.publish_confidence
+        return verdict.confidence >= needed
 
 
 def _merit(reading: Reading) -> float:
     return reading.plate.score * reading.box.width_px
 
 
-def _touches_edge(box: PlateBox, frame: Frame) -> bool:
+def touches_edge(box: PlateBox, frame: Frame) -> bool:
+    """Whether a part of the plate may lie outside the picture; such a plate would be read without its first letters."""
     rows, columns = frame.pixels.shape
     x1, y1, x2, y2 = box.bounds
-    return x1 < EDGE_PX or y1 < EDGE_PX or x2 > columns - EDGE_PX or y2 > rows - EDGE_PX
+    margin = box.height_px * EDGE_HEIGHTS
+    return x1 < margin or y1 < margin or x2 > columns - margin or y2 > rows - margin

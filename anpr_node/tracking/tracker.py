@@ -63,6 +63,10 @@ class Track:
         self._velocity = measured if self.sightings == 1 else _mean(self._velocity, measured)
         self.box, self.last_seen_ns, self.sightings = box, seen_ns, self.sightings + 1
 
+    def refine(self, box: PlateBox) -> None:
+        """Take sharper corners of the same sighting."""
+        self.box = box
+
     @property
     def stands(self) -> bool:
         """Whether the plate is still where it was first seen, at the same size."""
@@ -113,6 +117,10 @@ class Tracker:
         lost = [track for track in self.tracks if now_ns - track.last_seen_ns > self._patience_ns(track)]
         self.tracks = [track for track in self.tracks if track not in lost]
         return lost
+
+    def forget(self, track: Track) -> None:
+        """Drop a track that turned out to be another one's plate."""
+        self.tracks.remove(track)
 
     def _patience_ns(self, track: Track) -> float:
         lasted_s = (track.last_seen_ns - track.first_seen_ns) / NS_PER_S

@@ -16,7 +16,7 @@ Index = NDArray[np.intp]
 
 _VOTE_REACH = 0.35  # cells this near the centre, in plate widths and heights, have a say in the corners
 _VOTE_REACH_CELLS = 4.5  # ... and never farther: beyond, the network was not trained
-_VOTE_FALL = 3.0  # a corner is best seen from near: votes fall off by exp(-3) over a plate's width
+_VOTE_FALL = 5.0  # a corner is best seen from near: votes fall off by exp(-5) over a plate's width
 _AGREE_IOU = 0.5  # cells that mean another box have no vote
 _CELLS_MAX = 200  # a washed-out picture must not cost time: only the surest cells are looked at
 _LOG_SIZE_MAX = 4.5  # exp() of more is wider than any picture

@@ -53,8 +53,8 @@ class Detector:
         columns, rows = pictures.fit_size((int(height), int(width)), self._columns, self._rows)
         cut = pictures.window(pixels, (x, y, x + width, y + height), columns, rows)
         view = View(x, y, width / columns, height / rows)
-        found = [b for b in self._detect(cut, view, self._settings.zoom_threshold) if _overlap(b, box) > 0]
-        return max(found, key=lambda b: _overlap(b, box) * b.score, default=None)
+        found = [b for b in self._detect(cut, view, self._settings.zoom_threshold) if b.overlap(box) > 0]
+        return max(found, key=lambda b: b.overlap(box) * b.score, default=None)
 
     def _window(self, pixels: Plane, box: PlateBox) -> tuple[int, int, int, int]:
         """x, y, width, height of a window around the box, of the network's aspect, moved to lie in the frame."""
@@ -81,14 +81,3 @@ class Detector:
 def _to_frame(box: PlateBox, view: View) -> PlateBox:
     moved = tuple((view.x + x * view.scale_x, view.y + y * view.scale_y) for x, y in box.corners)
     return replace(box, corners=moved)
-
-
-def _overlap(a: PlateBox, b: PlateBox) -> float:
-    """Intersection over union of the upright rectangles, 0..1."""
-    ax1, ay1, ax2, ay2 = a.bounds
-    bx1, by1, bx2, by2 = b.bounds
-    width, height = min(ax2, bx2) - max(ax1, bx1), min(ay2, by2) - max(ay1, by1)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / ((ax2 - ax1) * (ay2 - ay1) + (bx2 - bx1) * (by2 - by1) - shared)

@@ -53,9 +53,17 @@ class Recognizer:
     def _recognize(self, picture: Plane) -> PlateText:
         characters, country = self._network.run(picture)
         decoded = ctc.decode(characters, self._settings.alphabet, CANDIDATES_MAX)
-        candidates = tuple(Candidate(text, self._calibrated(score)) for text, score in decoded.candidates if text)
         name, score = self._country(country)
-        return PlateText(decoded.text, tuple(decoded.char_scores), candidates[:CANDIDATES_MAX], name, score)
+        return PlateText(decoded.text, decoded.char_scores, self._candidates(decoded), name, score)
+
+    def _candidates(self, decoded: ctc.Decoded) -> tuple[Candidate, ...]:
+        """The text with its calibrated probability; the others share what that leaves, as the decoder weighs them."""
+        (text, score), *others = decoded.candidates
+        if not text:
+            return ()
+        calibrated = self._calibrated(score)
+        rest = (1 - calibrated) / max(1 - score, 1e-6)
+        return (Candidate(text, calibrated), *(Candidate(t, s * rest) for t, s in others if t))
 
     def _calibrated(self, score: float) -> float:
         """The decoder's score as a probability: a logistic fitted on pictures the model was not trained on."""

@@ -12,7 +12,8 @@ from anpr_node.vision.reader import PlateReader
 
 pytestmark = pytest.mark.system
 
-PLANTED = ("1VOL112", "2ZOE404", "WOBDE77")
+SERIES = ("VOL", "ZAE", "KPT", "DRF", "GWX", "HMB", "NLS", "TCV")
+PLANTED = tuple(f"{n % 2 + 1}{series}{n * 37 + 112}" for n, series in enumerate(SERIES))
 
 
 @pytest.mark.parametrize("light", ["night", "day"])

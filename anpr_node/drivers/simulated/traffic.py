@@ -126,7 +126,10 @@ class Traffic:
         planted: tuple[str, ...] = (),
         view: View | None = None,
     ) -> None:
-        """`planted` texts are driven by among the others; `view` decides when a plate counts as in view."""
+        """Make a road; `planted` texts drive by among the others, in turn, as no car is in two places at once.
+
+        `view` decides when a plate counts as in view.
+        """
         self.plan = plan or TrafficPlan()
         self._planted = planted
         self.view = view or View()
@@ -204,7 +207,7 @@ class Traffic:
         rng = np.random.default_rng(key)
         approaching, speed_kmh, reference_ns = motion
         planted = bool(self._planted) and bool(rng.random() < self.plan.planted_share)
-        issue = issue_for(str(rng.choice(self._planted))) if planted else draw_issue(rng)
+        issue = issue_for(self._planted[key[2] % len(self._planted)]) if planted else draw_issue(rng)
         x_m = lane[1] + float(rng.normal(0, 0.12))
         quad = _plate_quad(issue, kind, approaching, rng)
         enters_ns, leaves_ns = self._in_view(quad + np.array([x_m, 0.0, 0.0]), motion)

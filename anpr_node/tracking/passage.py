@@ -40,7 +40,7 @@ class Passage:
     corrections: int = 0
 
     def wants(self, box: PlateBox, frame: Frame) -> bool:
-        """Whether this frame's plate is worth a reading: whole, of a readable size, and likely to tell something new."""
+        """Whether this frame is worth a reading: plate whole, of a readable size, and likely to tell something new."""
         width = box.width_px
         if self.attempts >= self.settings.readings_max:
             return False

@@ -22,6 +22,7 @@ LOOKS = [(widths, x, y) for widths in (2.0, 2.6, 3.4, 4.4) for x, y in ((0.5, 0.
 SMALLEST_SCORE = 0.3
 AGREE_SHARE = 0.05  # spread of each corner, as a share of the plate's height
 OVERLAP = 0.72  # with the label's box: labels are drawn by hand, some of them loosely
+NEAR = 0.4  # overlap at which a detection is taken for the labelled plate at all
 NEEDED = 9
 
 
@@ -32,30 +33,33 @@ def _window(box: np.ndarray, widths: float, x: float, y: float) -> Window:
     return Window(float(middle[0] - width * x), float(middle[1] - height * y), width, height)
 
 
-def _look(predict: Predict, scene: Scene, box: np.ndarray, look: tuple[float, float, float]) -> np.ndarray | None:
-    """Corners [4, 2] in the picture's pixels from one window, or None."""
-    window = _window(box, *look)
-    heat, shape, corners = predict(cut(scene.pixels, window, WIDTH_PX, HEIGHT_PX)[None])
-    scale = window.width / WIDTH_PX
-    best, best_overlap = None, 0.4
-    for found in decode(heat[0], shape[0], corners[0], SMALLEST_SCORE, STRIDE_PX):
-        quad = np.array(found.corners) * scale + [window.left, window.top]
-        overlap = iou(box, np.concatenate([quad.min(0), quad.max(0)]))
-        if overlap > best_overlap:
-            best, best_overlap = quad, overlap
-    return best
+def _looks(predict: Predict, scene: Scene, box: np.ndarray) -> list[np.ndarray]:
+    """Corners [4, 2] in the picture's pixels from each window that shows the labelled plate."""
+    windows = [_window(box, *look) for look in LOOKS]
+    heats, shapes, corners = predict(np.stack([cut(scene.pixels, window, WIDTH_PX, HEIGHT_PX) for window in windows]))
+    quads = []
+    for number, window in enumerate(windows):
+        found = decode(heats[number], shapes[number], corners[number], SMALLEST_SCORE, STRIDE_PX)
+        moved = [np.array(one.corners) * (window.width / WIDTH_PX) + [window.left, window.top] for one in found]
+        best = max(moved, key=lambda quad: iou(box, _hull(quad)), default=None)
+        if best is not None and iou(box, _hull(best)) > NEAR:
+            quads.append(best)
+    return quads
+
+
+def _hull(quad: np.ndarray) -> np.ndarray:
+    return np.concatenate([quad.min(0), quad.max(0)])
 
 
 def agreed(predict: Predict, scene: Scene, box: np.ndarray) -> np.ndarray | None:
     """The median of all looks, or None where they differ or leave the labelled box."""
-    quads = [quad for look in LOOKS if (quad := _look(predict, scene, box, look)) is not None]
+    quads = _looks(predict, scene, box)
     if len(quads) < NEEDED:
         return None
     middle = np.median(quads, axis=0)
     height = (np.linalg.norm(middle[3] - middle[0]) + np.linalg.norm(middle[2] - middle[1])) / 2
     spread = np.median(np.abs(np.array(quads) - middle), axis=0).max() / max(1.0, height)
-    hull = np.concatenate([middle.min(0), middle.max(0)])
-    return middle if spread < AGREE_SHARE and iou(box, hull) > OVERLAP else None
+    return middle if spread < AGREE_SHARE and iou(box, _hull(middle)) > OVERLAP else None
 
 
 def main() -> None:

@@ -199,7 +199,7 @@ def make_sample(rng: np.random.Generator, scene: Scene, random_plate: RandomPlat
     else:
         if rng.random() < 0.35:
             _scatter_around(rng, canvas, boxes)
-        treated = [_treat(rng, canvas, label, random_plate, 0.55 if zoom else 0.35) for label in labels]
+        treated = [_treat(rng, canvas, label, random_plate, 0.7 if zoom else 0.4) for label in labels]
         targets = [target for target in treated if target is not None]
         if rng.random() < 0.3:
             _extra(rng, canvas, targets, random_plate)

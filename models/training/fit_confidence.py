@@ -77,9 +77,8 @@ def _main() -> None:
     synthetic = outcomes(reader, *synthetic_inputs(options.data, len(real[0])))
     logit, right = (np.concatenate(pair) for pair in zip(real, synthetic, strict=True))
     slope, offset = fit(logit, right)
-    print(
-        f"--slope {slope:.4f} --offset {offset:.4f}  ({len(real[0])} real views, {real[1].mean():.3f} right; as many synthetic)"
-    )
+    print(f"--slope {slope:.4f} --offset {offset:.4f}")
+    print(f"{len(real[0])} real views, {real[1].mean():.3f} read right, and as many synthetic ones")
     for name, (part_logit, part_right) in (("real", real), ("synthetic", synthetic)):
         print(name)
         _report(part_logit, part_right, slope, offset)

@@ -121,13 +121,15 @@ def _greys(colours: str, rng: np.random.Generator) -> tuple[float, float]:
         return (light, dark) if colours == "dark/light" else (dark, light)
     ink, ground = (np.array(PAINTS[c]) for c in colours.split("/"))
     weights = np.array([0.30, 0.59, 0.11]) * rng.uniform(0.6, 1.5, 3)
-    if rng.random() < 0.1:  # near infra-red: red paint reflects nearly like the white ground
-        weights = np.array([0.85, 0.1, 0.05])
     weights /= weights.sum()
     lift = rng.uniform(0, 0.12)
-    return tuple(
-        float(255 * np.clip(lift + (1 - lift) * (p @ weights) * rng.uniform(0.88, 1.05), 0, 1)) for p in (ground, ink)
-    )
+    dull = rng.uniform(0.88, 1.05, 2)
+    greys = [lift + (1 - lift) * float(paint @ weights) * d for paint, d in zip((ground, ink), dull, strict=True)]
+    ground_value, ink_value = (255 * min(max(grey, 0.0), 1.0) for grey in greys)
+    if not colours.startswith(("black", "white", "yellow")) and rng.random() < 0.15:
+        # Near infra-red: red, green and blue paints reflect nearly like the white ground.
+        ink_value = ground_value * (1 - rng.uniform(0.06, 0.45))
+    return float(ground_value), float(ink_value)
 
 
 def add_border_and_bolts(pixels: np.ndarray, canvas: Canvas, rng: np.random.Generator) -> None:

@@ -5,7 +5,10 @@ It runs one network and checks it against its contract; it knows nothing of plat
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +69,28 @@ class Network:
         )
 
 
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep the runtime's own chatter (`INFO: Created TensorFlow Lite XNNPACK delegate`) off a technician's screen.
+
+    It is written by C++ to file descriptor 2, past Python. Errors are raised as exceptions besides.
+    """
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def _make_interpreter(path: Path, threads: int) -> Any:
     name, module = find_runtime()
     try:
-        interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
+        with _quiet_stderr():
+            interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError, SystemError) as error:
         # tflite-runtime with numpy 2 imports well and dies here with a SystemError
         raise ModelError(f"{path}: {name} cannot load it ({error}); {_INSTALL_HINT}") from error

@@ -21,6 +21,7 @@ FINE = 2  # plates are pasted on a canvas twice as fine, then both are shrunk to
 SOURCE_WEIGHT = {"ro_dashcam": 1.3, "de_press": 2.0, "nl_marketplace": 1.5, "openalpr_us": 0.8, "openalpr_br": 1.0,
                  "kaggle_cars433": 1.2, "web_asik225": 1.5, "roboflow_mixed": 0.6}
 ZOOM_SHARE = 0.5
+MISTAKE_SHARE = 0.25  # of the pictures drawn: a close look at what a former detector got wrong
 VISIBLE_ENOUGH = 0.97
 
 RandomPlate = Callable[[np.random.Generator], np.ndarray]
@@ -55,10 +56,11 @@ def _whole(rng: np.random.Generator, scene: Scene) -> Window:
     return Window(left, top, wide, high)
 
 
-def _zoomed(rng: np.random.Generator, scene: Scene) -> Window:
-    """As the zoom pass sees it: about three plate widths around one plate, shifted to stay in the picture."""
+def _zoomed(rng: np.random.Generator, scene: Scene, at_mistake: bool) -> Window:
+    """As the second look sees it: about three plate widths around one plate, shifted to stay in the picture."""
     height, width = scene.pixels.shape
-    box = scene.boxes[rng.integers(len(scene.boxes))]
+    centres = scene.lookalikes if at_mistake else scene.boxes
+    box = centres[rng.integers(len(centres))]
     plate = float(box[2] - box[0])
     wide = plate * float(np.clip(3 * np.exp(rng.normal(0, 0.35)), 1.2, 8))
     high = wide * HEIGHT_PX / WIDTH_PX * float(np.exp(rng.normal(0, 0.04)))
@@ -114,6 +116,8 @@ def _labelled(scene: Scene, window: Window) -> list[Target]:
         if _clipped_share(moved) > 0:
             corners = None if quad is None else points_in_window(quad, window, *size)
             targets.append(Target(moved if corners is None else bounding_box(corners), corners))
+    for box in scene.doubtful:
+        targets.append(Target(points_in_window(box.reshape(2, 2), window, *size).reshape(4), None, ignore=True))
     return targets
 
 
@@ -121,7 +125,7 @@ def _treat(rng: np.random.Generator, canvas: np.ndarray, label: Target, random_p
            swap_share: float) -> Target | None:
     """Keep, swap or erase one labelled plate."""
     box = label.box
-    if _clipped_share(box) < VISIBLE_ENOUGH:
+    if label.ignore or _clipped_share(box) < VISIBLE_ENOUGH:
         return Target(box, None, ignore=True)
     dice = rng.random()
     if dice < swap_share:
@@ -181,10 +185,10 @@ def _is_negative(rng: np.random.Generator, scene: Scene) -> bool:
     return scene.complete and rng.random() < 0.1
 
 
-def make_sample(rng: np.random.Generator, scene: Scene, random_plate: RandomPlate) -> Sample:
+def make_sample(rng: np.random.Generator, scene: Scene, random_plate: RandomPlate, at_mistake: bool = False) -> Sample:
     """One training picture from one scene."""
-    zoom = len(scene.boxes) > 0 and rng.random() < ZOOM_SHARE
-    window = _zoomed(rng, scene) if zoom else _whole(rng, scene)
+    zoom = len(scene.boxes) > 0 and (at_mistake or rng.random() < ZOOM_SHARE)
+    window = _zoomed(rng, scene, at_mistake) if zoom else _whole(rng, scene)
     width, height = WIDTH_PX * FINE, HEIGHT_PX * FINE
     canvas = cut(scene.pixels, window, width, height)
     labels = _labelled(scene, window)
@@ -225,7 +229,11 @@ class SceneSampler:
         self._rng = np.random.default_rng(seed)
         weight = np.array([SOURCE_WEIGHT.get(scene.source, 1.0) for scene in scenes])
         self._share = weight / weight.sum()
+        self._mistaken = [scene for scene in scenes if scene.lookalikes]
 
     def __next__(self) -> Sample:
+        if self._mistaken and self._rng.random() < MISTAKE_SHARE:
+            scene = self._mistaken[int(self._rng.integers(len(self._mistaken)))]
+            return make_sample(self._rng, scene, self._random_plate, at_mistake=True)
         chosen = int(self._rng.choice(len(self._scenes), p=self._share))
         return make_sample(self._rng, self._scenes[chosen], self._random_plate)

@@ -30,6 +30,8 @@ class Scene:
     complete: bool
     is_held_out: bool
     quads: tuple[np.ndarray | None, ...] = ()
+    lookalikes: tuple[np.ndarray, ...] = ()  # boxes a detector took for plates, wrongly
+    doubtful: tuple[np.ndarray, ...] = ()  # boxes that may be plates without a label
 
     @property
     def key(self) -> str:
@@ -69,6 +71,14 @@ def with_quads(scenes: list[Scene], corners: Path) -> list[Scene]:
     known = json.loads(corners.read_text())
     return [replace(scene, quads=tuple(None if quad is None else np.array(quad, np.float32)
                                        for quad in known.get(scene.key, []))) for scene in scenes]
+
+
+def with_mistakes(scenes: list[Scene], mistakes: Path) -> list[Scene]:
+    """The same scenes with what detector_mine.py found in them."""
+    mined = json.loads(mistakes.read_text())
+    nothing: dict[str, list] = {"lookalikes": [], "doubtful": []}
+    return [replace(scene, **{kind: tuple(np.array(box, np.float32) for box in boxes)
+                              for kind, boxes in mined.get(scene.key, nothing).items()}) for scene in scenes]
 
 
 def load_scenes(folder: Path, split: str) -> list[Scene]:

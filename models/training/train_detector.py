@@ -49,6 +49,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--check-minutes", type=float, default=4, help="how often the held-out pictures are scored")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pseudo-corners", type=Path, help="JSON of detector_pseudo.py: corners of real plates")
+    parser.add_argument("--mistakes", type=Path, help="JSON of detector_mine.py: what looks like plates and is none")
     return parser.parse_args()
 
 
@@ -176,7 +177,7 @@ def train(run: Run) -> None:
 
     options = run.options
     source = Source(options.data / "scenes", options.data / "fonts", options.seed + run.progress.steps, options.batch,
-                    options.pseudo_corners)
+                    options.pseudo_corners, options.mistakes)
     queue = start(source)
     held_out = [scene for scene in load_scenes(source.scenes, "train") if scene.is_held_out]
     last_check = time.monotonic()

@@ -46,6 +46,12 @@ def load_grey(path: Path) -> Plane:
         raise PictureError(f"{path}: not a readable picture ({reason})") from error
 
 
+def load_colour(path: Path) -> Image.Image:
+    """The same picture upright and in colour, for people to look at."""
+    with Image.open(path) as picture:
+        return ImageOps.exif_transpose(picture).convert("RGB")
+
+
 def _is_empty(path: Path) -> bool:
     return path.is_file() and path.stat().st_size == 0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from anpr_node import pictures
 from anpr_node.errors import PictureError
@@ -123,7 +123,7 @@ def peak_rss_mb() -> float:
 
 def annotate(result: ReadPicture, folder: Path) -> Path:
     """Write a copy of the picture with every plate outlined and its text beside it; returns its path."""
-    picture = Image.fromarray(pictures.load_grey(result.path)).convert("RGB")
+    picture = pictures.load_colour(result.path)
     draw = ImageDraw.Draw(picture)
     size = max(14, picture.height // 40)
     for found in result.plates:

@@ -5,7 +5,7 @@ Each picture is judged by itself; there is no tracking, no vote and nothing is s
 
 from __future__ import annotations
 
-import resource
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -117,8 +117,12 @@ def _plate_json(found: FoundPlate) -> dict[str, Any]:
 
 
 def peak_rss_mb() -> float:
-    """The most memory this process has ever held, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB
+    """The most memory this process has ever held, in MiB.
+
+    VmHWM starts anew with each program; getrusage's ru_maxrss would count what the parent held before the exec.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1]) / KIB_PER_MIB  # type: ignore[index]
 
 
 def annotate(result: ReadPicture, folder: Path) -> Path:

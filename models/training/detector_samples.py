@@ -21,7 +21,7 @@ FINE = 2  # plates are pasted on a canvas twice as fine, then both are shrunk to
 SOURCE_WEIGHT = {"ro_dashcam": 1.3, "de_press": 2.0, "nl_marketplace": 1.5, "openalpr_us": 0.8, "openalpr_br": 1.0,
                  "kaggle_cars433": 1.2, "web_asik225": 1.5, "roboflow_mixed": 0.6}
 ZOOM_SHARE = 0.5
-MISTAKE_SHARE = 0.25  # of the pictures drawn: a close look at what a former detector got wrong
+MISTAKE_SHARE = 0.2  # of the pictures drawn: a close look at what a former detector got wrong
 VISIBLE_ENOUGH = 0.97
 
 RandomPlate = Callable[[np.random.Generator], np.ndarray]

@@ -17,6 +17,7 @@ from anpr_node.tracking.passage import Passage, touches_edge
 from anpr_node.tracking.repeats import RecentReads
 from anpr_node.tracking.tracker import Track, Tracker
 from anpr_node.tracking.vote import Vote
+from anpr_node.vision import syntax
 from anpr_node.vision.reader import PlateReader
 
 TWIN_OVERLAP = 0.3
@@ -126,6 +127,8 @@ class Pipeline:
     def _ripe(self, passage: Passage, verdict: Vote, track: Track) -> Ripe:
         kept = passage.kept[verdict.text]
         flags: tuple[str, ...] = ("standing",) if track.stands and track.sightings > 1 else ()
+        if syntax.fits(verdict.text, verdict.country) is False:
+            flags += ("format_mismatch",)
         corrects, before = passage.published_id, passage.published
         if before is not None:
             passage.corrections += 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from anpr_node import pictures
 from anpr_node.records import Candidate, Plane, PlateText
-from anpr_node.vision import ctc
+from anpr_node.vision import ctc, syntax
 from anpr_node.vision.contract import RecognizerContract, load_contract
 from anpr_node.vision.runtime import Float32, Network
 
@@ -38,7 +38,7 @@ class Recognizer:
             ways.append(self._one_line(patch))
         if aspect <= self._settings.one_line_above:
             ways.append(self._two_lines(patch))
-        return max((self._recognize(way) for way in ways), key=lambda text: text.score)
+        return syntax.prefer(max((self._recognize(way) for way in ways), key=lambda text: text.score))
 
     def _one_line(self, patch: Plane) -> Plane:
         return pictures.resize(patch, self._columns, self._rows)

@@ -1,0 +1,59 @@
+"""Uses how a country spells its plates to tell O from 0 and I from 1, which many plate fonts draw alike.
+
+A prior, never a filter: a text is changed only into one that its own country issues, by characters that look the same
+or that the recogniser itself offered, and any other text (personalised, foreign) stays as it was read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+from anpr_node import policy
+from anpr_node.records import Candidate, PlateText
+
+COUNTRY_SURE = 0.5
+ALIKE = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
+SWAPS_MAX = 2
+OFFERED_MIN = 0.05
+"""A candidate weighs as much as the first choice from this share of its score on, if it alone fits the syntax."""
+
+
+def fits(text: str, country: str | None) -> bool | None:
+    """Whether a country issues such a text; None where that is not known."""
+    pattern = policy.syntaxes().get(country or "")
+    return None if pattern is None else pattern.fullmatch(text) is not None
+
+
+def prefer(plate: PlateText) -> PlateText:
+    """The same plate with its text as its country spells it, where that differs by look-alikes only."""
+    if plate.country_score < COUNTRY_SURE or fits(plate.text, plate.country) is not False:
+        return plate
+    better = _alike(plate) or _offered(plate)
+    if better is None:
+        return plate
+    others = tuple(candidate for candidate in plate.candidates if candidate.text != better)
+    first, *rest = others
+    # the two trade places: what the eye cannot tell apart is as sure as it was
+    left = sum(c.score for c in plate.candidates) - sum(c.score for c in others)
+    return replace(plate, text=better, candidates=(Candidate(better, first.score), Candidate(first.text, left), *rest))
+
+
+def _alike(plate: PlateText) -> str | None:
+    """The text with the fewest look-alikes exchanged that fits, if any."""
+    places = [n for n, char in enumerate(plate.text) if char in ALIKE]
+    for count in range(1, SWAPS_MAX + 1):
+        for chosen in combinations(places, count):
+            text = "".join(ALIKE[char] if n in chosen else char for n, char in enumerate(plate.text))
+            if fits(text, plate.country):
+                return text
+    return None
+
+
+def _offered(plate: PlateText) -> str | None:
+    """The first of the recogniser's own candidates of the same length that fits and is not far behind."""
+    for candidate in plate.candidates[1:]:
+        near = candidate.score >= OFFERED_MIN * plate.score and len(candidate.text) == len(plate.text)
+        if near and fits(candidate.text, plate.country):
+            return candidate.text
+    return None

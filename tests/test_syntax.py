@@ -1,0 +1,65 @@
+"""Country syntaxes: look-alikes are told apart by them, and nothing else is changed."""
+
+from __future__ import annotations
+
+import pytest
+from makers import plate
+
+from anpr_node.vision.syntax import fits, prefer
+
+
+@pytest.mark.parametrize(
+    ("country", "text", "known"),
+    [
+        ("B", "1ABC123", True),
+        ("B", "OAAA123", True),
+        ("B", "0AAA123", False),
+        ("B", "LJT830", True),
+        ("NL", "XSNB23", True),
+        ("NL", "VD020P", True),
+        ("NL", "XONB23", False),
+        ("D", "WOBDE77", True),
+        ("D", "WOBDE077", False),
+        ("SK", "BA302OZ", True),
+        ("SK", "BA3020Z", False),
+        ("CZ", "4B04979", True),
+        ("CZ", "4BO4979", False),
+        ("GB", "BF10YHP", True),
+        ("PL", "WW8653G", None),
+        (None, "1ABC123", None),
+    ],
+)
+def test_what_a_country_issues(country: str | None, text: str, known: bool | None) -> None:
+    assert fits(text, country) is known
+
+
+@pytest.mark.parametrize(
+    ("country", "seen", "meant"),
+    [
+        ("SK", "BA3020Z", "BA302OZ"),
+        ("CZ", "4BO4979", "4B04979"),
+        ("GB", "BFI0YHP", "BF10YHP"),
+        ("B", "1ABC12O", "1ABC120"),
+        ("B", "IABC12O", "1ABC120"),
+    ],
+)
+def test_look_alikes_follow_the_syntax(country: str, seen: str, meant: str) -> None:
+    read = prefer(plate(seen, 0.9, ("X", 0.05), country=country))
+    assert read.text == meant
+    assert read.candidates[0].text == meant
+    assert read.score == 0.9
+    assert seen in [c.text for c in read.candidates], "what was seen stays a candidate"
+
+
+def test_a_candidate_that_fits_wins_over_a_close_first_choice_that_does_not() -> None:
+    assert prefer(plate("1A8C123", 0.6, ("1ABC123", 0.3))).text == "1ABC123"
+    assert prefer(plate("1A8C123", 0.95, ("1ABC123", 0.01))).text == "1A8C123"
+
+
+@pytest.mark.parametrize("text", ["TOM444", "OOPS", "AMG63X", "1ABC1234"])
+def test_a_personalised_plate_is_read_as_it_is(text: str) -> None:
+    assert prefer(plate(text, 0.9, ("X", 0.05))).text == text
+
+
+def test_nothing_is_changed_where_the_country_is_not_sure() -> None:
+    assert prefer(plate("BA3020Z", 0.9, country=None)).text == "BA3020Z"

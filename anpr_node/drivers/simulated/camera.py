@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from anpr_node import pictures
 from anpr_node.drivers.simulated.circuit import IDLE_WAIT_US, NS_PER_US, Circuit, Pulse
 from anpr_node.drivers.simulated.geometry import Points, View, inside
 from anpr_node.drivers.simulated.light import LIGHTS, Exposure, LightName
@@ -17,9 +17,6 @@ from anpr_node.drivers.simulated.scene import Scene
 from anpr_node.drivers.simulated.traffic import Passage, Traffic, Vehicle
 from anpr_node.errors import CameraClosed, FrameTimeout
 from anpr_node.records import Corners, Frame, Plane
-
-SMALL_BOX = (320, 240)
-"""The low-resolution plane is the largest of the frame's shape that fits."""
 
 NOISE_MARGIN = 256
 NOISE_MAX = 10
@@ -83,7 +80,13 @@ class SimulatedCamera:
         pixels = self._pixels.view()
         pixels.flags.writeable = False
         return Frame(
-            pulse.sequence, captured_ns, pulse.exposure_us, self._light.gain, illuminated, pixels, _small(pixels)
+            pulse.sequence,
+            captured_ns,
+            pulse.exposure_us,
+            self._light.gain,
+            illuminated,
+            pixels,
+            pictures.small_plane(pixels),
         )
 
     def _develop(self, clean: Plane, sequence: int) -> None:
@@ -112,12 +115,3 @@ class SimulatedCamera:
 def _noise(shape: tuple[int, int], sigma: float, seed: int) -> Plane:
     drawn = np.random.default_rng((seed, 13)).normal(0, sigma, shape)
     return np.clip(np.rint(drawn), -NOISE_MAX, NOISE_MAX).astype(np.int8).view(np.uint8)
-
-
-def _small(pixels: Plane) -> Plane:
-    """The whole field of view in the detector's size, filtered as an ISP does it."""
-    height, width = pixels.shape
-    scale = min(SMALL_BOX[0] / width, SMALL_BOX[1] / height)
-    size = (round(width * scale), round(height * scale))
-    picture = Image.frombuffer("L", (width, height), pixels, "raw", "L", 0, 1)
-    return np.asarray(picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.1))

@@ -21,7 +21,8 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 
-RESULTS_EVERY_STEPS = 500
+LOG_EVERY_STEPS = 200
+RESULTS_EVERY_STEPS = 1000  # a multiple of LOG_EVERY_STEPS
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -176,7 +177,7 @@ def train(options: argparse.Namespace) -> None:
     started, losses = time.time(), []
     while run.step < options.steps:
         losses.append(run.train_step(*queue.get()))
-        if run.step % 200 and run.step < options.steps:
+        if run.step % LOG_EVERY_STEPS and run.step < options.steps:
             continue
         mean = np.mean(losses, axis=0)
         row = {

@@ -99,7 +99,9 @@ class ReadingSection(Section):
     sure_votes_min: int = Field(3, ge=1, le=10)
     sure_confidence: float = Field(0.97, gt=0.5, lt=1)
     publish_confidence: float = Field(0.5, gt=0, lt=1)
-    publish_confidence_single: float = Field(0.85, gt=0, lt=1, description="the same for a plate read only once")
+    publish_confidence_single: float = Field(
+        0.85, gt=0, lt=1, description="the same for a plate read only once, if it fits its country's syntax"
+    )
     plate_width_max_px: float = Field(600.0, ge=100, le=4000)
     country_above: float = Field(0.7, gt=0, lt=1)
     better_width: float = Field(1.15, ge=1, le=3, description="after that it is read again when this much wider")

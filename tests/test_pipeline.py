@@ -111,6 +111,10 @@ def test_a_doubtful_text_is_not_published_even_at_the_end() -> None:
     assert play(passing([plate("GR1LLE", 0.3)]), 30) == []
 
 
+def test_a_badge_read_once_is_not_published() -> None:
+    assert play(passing([plate("ARDENNA", 0.9)]), 30) == []
+
+
 def test_a_plate_seen_once_is_published_when_it_is_gone() -> None:
     reads = play(passing([plate("1ABC123", 0.9)]), 30)
     assert [r.read.vrm for r in reads] == ["1ABC123"]

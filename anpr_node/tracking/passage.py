@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from anpr_node.config import ReadingSection
 from anpr_node.records import Evidence, Frame, Plane, PlateBox, Reading
 from anpr_node.tracking.vote import Vote, vote
+from anpr_node.vision import syntax
 
 EVIDENCE_TEXTS_MAX = 3
 EDGE_HEIGHTS = 0.3
@@ -93,8 +94,11 @@ class Passage:
         return self.published is not None and verdict.text != self.published.text and self.corrections == 0
 
     def _is_good(self, verdict: Vote) -> bool:
-        once = verdict.votes == 1
-        needed = self.settings.publish_confidence_single if once else self.settings.publish_confidence
+        """A text read once only must be what its country issues, or be sure: badges and adverts are read once."""
+        if verdict.votes > 1:
+            return verdict.confidence >= self.settings.publish_confidence
+        fits = syntax.fits(verdict.text, verdict.country)
+        needed = self.settings.publish_confidence_single if fits else self.settings.sure_confidence
         return verdict.confidence >= needed
 
 

@@ -1,4 +1,7 @@
-"""LiteRT and tflite-runtime on the same inputs: texts equal, raw outputs within one quantisation step."""
+"""LiteRT and tflite-runtime on the same inputs: texts equal, corners and raw outputs close.
+
+The two round after every layer in their own way, so outputs a few quantisation steps apart are normal: decision 2.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ import pytest
 from conftest import ROOT
 
 SECOND = os.environ.get("ANPR_SECOND_PYTHON")
+CORNERS_APART_MAX = 0.03  # of the plate's width
+STEPS_MAX, STEPS_MEAN = 4, 0.5
 SCRIPT = Path(__file__).with_name("run_models.py")
 
 pytestmark = [
@@ -29,9 +34,13 @@ def run(python: str, out: Path) -> dict[str, np.ndarray]:
 def test_both_runtimes_agree(tmp_path: Path) -> None:
     assert SECOND is not None
     first, second = run(sys.executable, tmp_path / "a.npz"), run(SECOND, tmp_path / "b.npz")
-    assert first.pop("runtime") == "litert"
-    assert second.pop("runtime") == "tflite-runtime"
-    assert (first.pop("texts") == second.pop("texts")).all()
-    assert first.keys() == second.keys()
-    for name, values in first.items():
-        assert np.abs(values - second[name]).max() <= 1.01, f"{name}: more than one quantisation step apart"
+    assert first["runtime"] == "litert"
+    assert second["runtime"] == "tflite-runtime"
+    assert (first["texts"] == second["texts"]).all()
+    width_px = np.ptp(first["corners"][..., 0], axis=1)
+    apart_px = np.abs(first["corners"] - second["corners"]).max(axis=(1, 2))
+    assert (apart_px <= CORNERS_APART_MAX * width_px).all()
+    for name in ("characters", "country"):
+        steps = np.abs(first[name] - second[name])
+        assert steps.max() <= STEPS_MAX
+        assert steps.mean() <= STEPS_MEAN

@@ -10,6 +10,7 @@ from typing import Any
 
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.errors import ClipError
 from anpr_node.pictures import PICTURE_SUFFIXES
@@ -56,7 +57,7 @@ def collect(paths: tuple[Path, ...]) -> list[Path]:
 def play(reader: PlateReader, path: Path, settings: Settings, *, realtime: bool) -> PlayedClip:
     """Run one recording from start to end. Raises ClipError when nothing of it can be decoded."""
     clock = SimulatedClock(epoch_utc_ns=0)
-    camera = ReplayCamera(path, clock, realtime=realtime)
+    camera = ReplayCamera(path, clock, WallPacer() if realtime else None)
     pipeline = Pipeline(reader, clock, settings)
     reads: dict[str, PlateRead] = {}
     busy_s, last_sequence = 0.0, -1

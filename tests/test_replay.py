@@ -86,3 +86,20 @@ def test_a_closed_camera_says_so(tmp_path: Path) -> None:
     camera.close()
     with pytest.raises(CameraClosed):
         camera.capture()
+
+
+class LatePacer:
+    """A machine that is a quarter of a second behind at the sixth frame, and catches up."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def wait_until(self, due_ns: int) -> int:
+        self.asked += 1
+        return due_ns + (250_000_000 if self.asked == 6 else 0)
+
+
+def test_at_its_own_rate_frames_that_come_too_late_are_lost(tmp_path: Path) -> None:
+    frames = play(ReplayCamera(make_clip(tmp_path / "c.avi"), SimulatedClock(0), LatePacer()))
+    assert [f.sequence for f in frames] == [0, 1, 2, 3, 4, 7, *range(8, 20)]
+    assert frames[5].captured_ns == 700_000_000

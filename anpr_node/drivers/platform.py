@@ -16,6 +16,7 @@ from anpr_node.config import CameraSection, OutputsSection, Settings
 from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import Clock, SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.drivers.trigger import Trigger
 from anpr_node.errors import ConfigError, WiringError
@@ -77,13 +78,13 @@ def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequenc
     if settings.camera.kind == "simulated":
         return _simulated(settings, realtime, planted)
     clock = SimulatedClock()
-    camera = ReplayCamera(Path(settings.camera.path or ""), clock, realtime=realtime)
+    camera = ReplayCamera(Path(settings.camera.path or ""), clock, WallPacer() if realtime else None)
     return Platform(clock, Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), clock), camera, None)
 
 
 def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Platform:
     from anpr_node.drivers.simulated.camera import SimulatedCamera
-    from anpr_node.drivers.simulated.circuit import Circuit, WallPacer
+    from anpr_node.drivers.simulated.circuit import Circuit
     from anpr_node.drivers.simulated.traffic import Traffic
 
     clock, pins = SimulatedClock(), pins_of(settings.outputs)

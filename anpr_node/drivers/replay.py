@@ -5,7 +5,6 @@ It decodes one frame at a time and keeps none.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +14,15 @@ from av.error import FFmpegError
 
 from anpr_node import pictures
 from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.pacing import Pacer, VirtualPacer
 from anpr_node.errors import CameraClosed, ClipError, PictureError
 from anpr_node.records import Frame, Plane
 
 NS_PER_S = 1_000_000_000
 FOLDER_FPS = 25.0
+
+TimedPlane = tuple[int, Plane]
+"""Nanoseconds since the start of the recording, and the grey plane of that moment."""
 
 
 class ReplayCamera:
@@ -29,22 +32,21 @@ class ReplayCamera:
     is skipped.
     """
 
-    def __init__(self, source: Path, clock: SimulatedClock, *, realtime: bool = False) -> None:
-        """Open a clip or a folder of frames.
+    def __init__(self, source: Path, clock: SimulatedClock, pacer: Pacer | None = None) -> None:
+        """Open a clip or a folder of frames; played as fast as it is asked unless a WallPacer is given.
 
         Raises:
             ClipError: missing, empty, or nothing that can be decoded.
 
         """
         self._clock = clock
-        self._realtime = realtime
+        self._pacer = pacer or VirtualPacer()
         self._planes = _folder_planes(source, self) if source.is_dir() else _clip_planes(source, self)
         self._start_ns = clock.monotonic_ns()
-        self._wall_start_s = time.monotonic()
         self._sequence = 0
         self._closed = False
         self.problem: str | None = None
-        self._ahead: tuple[int, Plane] | None = None
+        self._ahead: TimedPlane | None = None
         self._ahead = next(self._planes, None)
         if self._ahead is None:
             raise ClipError(f"{source}: {self.problem or 'no frame in it'}")
@@ -55,19 +57,22 @@ class ReplayCamera:
             raise CameraClosed("the replay camera is closed")
         if self._ahead is None:
             return None
-        offset_ns, plane = self._ahead
-        self._wait_for(offset_ns)
+        offset_ns, plane = self._next_in_time(self._ahead)
         captured_ns = self._start_ns + offset_ns
         self._clock.advance_to(captured_ns)
         plane.flags.writeable = False
         frame = Frame(self._sequence, captured_ns, 0, 1.0, False, plane, pictures.small_plane(plane))
         self._sequence += 1
-        self._ahead = next(self._planes, None)
         return frame
 
-    def _wait_for(self, offset_ns: int) -> None:
-        if self._realtime:
-            time.sleep(max(0.0, self._wall_start_s + offset_ns / NS_PER_S - time.monotonic()))
+    def _next_in_time(self, current: TimedPlane) -> TimedPlane:
+        """Wait for a frame's moment; frames whose successor is due already are lost, as a camera would lose them."""
+        now_ns = self._pacer.wait_until(current[0])
+        self._ahead = next(self._planes, None)
+        while self._ahead is not None and now_ns >= self._ahead[0]:
+            self._sequence += 1
+            current, self._ahead = self._ahead, next(self._planes, None)
+        return current
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
@@ -75,7 +80,7 @@ class ReplayCamera:
         self._planes.close()  # type: ignore[attr-defined]
 
 
-def _clip_planes(path: Path, camera: ReplayCamera) -> Iterator[tuple[int, Plane]]:
+def _clip_planes(path: Path, camera: ReplayCamera) -> Iterator[TimedPlane]:
     """Offset in ns and grey plane of every frame of a clip."""
     camera.problem = None
     try:
@@ -99,7 +104,7 @@ def _grey_plane(frame: av.VideoFrame) -> Plane:
     return np.ascontiguousarray(frame.to_ndarray(format="gray"))
 
 
-def _folder_planes(folder: Path, camera: ReplayCamera) -> Iterator[tuple[int, Plane]]:
+def _folder_planes(folder: Path, camera: ReplayCamera) -> Iterator[TimedPlane]:
     """The pictures of a folder in the order of their names, 25 a second."""
     camera.problem = None
     files = sorted(path for path in folder.iterdir() if path.suffix.lower() in pictures.PICTURE_SUFFIXES)

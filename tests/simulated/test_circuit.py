@@ -6,7 +6,8 @@ import pytest
 from roadside import PERIOD_US, PINS, Roadside, make_roadside, plate_pixels
 
 from anpr_node.drivers.clock import SimulatedClock
-from anpr_node.drivers.simulated.circuit import NS_PER_US, RELAY_LIMIT_S, Circuit, WallPacer
+from anpr_node.drivers.pacing import WallPacer
+from anpr_node.drivers.simulated.circuit import NS_PER_US, RELAY_LIMIT_S, Circuit
 from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
 
 

@@ -5,14 +5,13 @@ The node drives the pins through `Circuit.factory` exactly as it drives real one
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import Protocol
 
 from gpiozero.pins.mock import MockFactory, MockPin
 
-from anpr_node.drivers.clock import Clock, SimulatedClock, SystemClock
+from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import NS_PER_S, Pins
+from anpr_node.drivers.pacing import Pacer, VirtualPacer
 from anpr_node.drivers.trigger import check_pulse
 from anpr_node.errors import WiringError
 
@@ -20,41 +19,6 @@ NS_PER_US = 1_000
 RELAY_LIMIT_S = 10.0
 IDLE_WAIT_US = 33_333
 """How long a camera waits for a pulse that was never set up."""
-
-
-class Pacer(Protocol):
-    """What makes a due moment arrive."""
-
-    def wait_until(self, due_ns: int) -> int:
-        """Let `due_ns` come; the moment it is then, `due_ns` or later."""
-        ...
-
-
-class VirtualPacer:
-    """As fast as it goes: the next moment is there as soon as it is asked for."""
-
-    def wait_until(self, due_ns: int) -> int:
-        """Exactly the moment asked for."""
-        return due_ns
-
-
-class WallPacer:
-    """Real time for live demonstrations: sleeps until the moment is due, and reports how late it really is."""
-
-    def __init__(self, wall: Clock | None = None) -> None:
-        """Moment zero is now."""
-        self._wall = wall or SystemClock()
-        self._zero_ns = self._wall.monotonic_ns()
-
-    def wait_until(self, due_ns: int) -> int:
-        """Sleep if there is time left."""
-        left_ns = due_ns - self._now_ns()
-        if left_ns > 0:
-            time.sleep(left_ns / NS_PER_S)
-        return max(due_ns, self._now_ns())
-
-    def _now_ns(self) -> int:
-        return self._wall.monotonic_ns() - self._zero_ns
 
 
 @dataclass(frozen=True, slots=True)

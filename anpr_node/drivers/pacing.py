@@ -1,0 +1,45 @@
+"""Lets due moments arrive: at once, or when the wall clock says so. Nothing else in the drivers sleeps."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from anpr_node.drivers.clock import Clock, SystemClock
+
+NS_PER_S = 1_000_000_000
+
+
+class Pacer(Protocol):
+    """What makes a due moment arrive."""
+
+    def wait_until(self, due_ns: int) -> int:
+        """Let `due_ns` come; the moment it is then, `due_ns` or later."""
+        ...
+
+
+class VirtualPacer:
+    """As fast as it goes: the next moment is there as soon as it is asked for."""
+
+    def wait_until(self, due_ns: int) -> int:
+        """Exactly the moment asked for."""
+        return due_ns
+
+
+class WallPacer:
+    """Real time for live demonstrations: sleeps until the moment is due, and reports how late it really is."""
+
+    def __init__(self, wall: Clock | None = None) -> None:
+        """Moment zero is now."""
+        self._wall = wall or SystemClock()
+        self._zero_ns = self._wall.monotonic_ns()
+
+    def wait_until(self, due_ns: int) -> int:
+        """Sleep if there is time left."""
+        left_ns = due_ns - self._now_ns()
+        if left_ns > 0:
+            time.sleep(left_ns / NS_PER_S)
+        return max(due_ns, self._now_ns())
+
+    def _now_ns(self) -> int:
+        return self._wall.monotonic_ns() - self._zero_ns

@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anpr_node import __version__
 from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
 from anpr_node.drivers.platform import Platform
 from anpr_node.errors import AnprError, FrameTimeout, StoreError
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorded, Recorder
-from anpr_node.store.database import open_store
+from anpr_node.store.database import note_start, open_store
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Node:
         self._pipeline = Pipeline(
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
-        open_store(settings.state_folder).close()
+        self._note_start()
         self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
         self._stopping, self._loop_ended = threading.Event(), threading.Event()
         self.ended = threading.Event()
@@ -84,6 +85,20 @@ class Node:
             threading.Thread(target=self._guard, args=(body,), name=name)
             for name, body in (("recorder", self._record), ("loop", self._loop))
         ]
+
+    def _note_start(self) -> None:
+        """Write down that this node started: the record's first question, and the proof that the card takes writes."""
+        clock = self.platform.clock
+        with contextlib.closing(open_store(self._settings.state_folder)) as database:
+            note_start(
+                database,
+                {
+                    "started_ns": clock.utc_ns(clock.monotonic_ns()),
+                    "node_id": self._settings.node.id,
+                    "software_version": __version__,
+                    "model_id": self._pipeline.model_id,
+                },
+            )
 
     def __enter__(self) -> Node:
         self.start()
@@ -161,30 +176,38 @@ class Node:
                 log.error("read dropped: the recorder is %d reads behind", self._queue.qsize())
 
     def _record(self) -> None:
-        """Store, match and signal until the loop has ended and the queue is empty."""
+        """Store, match and signal until the loop has ended and everything it handed over is on the card."""
         outputs, outputs_settings = self.platform.outputs, self._settings.outputs
         signals = Signals(outputs, outputs_settings.relay_pulse_s, outputs_settings.led_pulse_s)
         with contextlib.closing(open_store(self._settings.state_folder)) as database:
             writer = Recorder(database, signals, self.platform.clock)
-            while not self._loop_ended.is_set() or not self._queue.empty():
-                outputs.tick()
-                with contextlib.suppress(queue.Empty):
-                    self._store(writer, self._queue.get(timeout=TICK_S))
+            waiting: Ripe | None = None
+            while waiting or not self._loop_ended.is_set() or not self._queue.empty():
+                outputs.tick()  # also while the card fails: a relay must not stay closed for that
+                waiting = waiting or self._next_ripe()
+                if waiting and self._store(writer, waiting):
+                    waiting = None
 
-    def _store(self, writer: Recorder, ripe: Ripe) -> None:
-        """Try until the read is on the card, or the node stops: a full card may get room again."""
-        while True:
-            try:
-                recorded = writer.record(ripe.read, ripe.evidence)
-                break
-            except StoreError as error:
-                self._store_failures += 1
-                log.error("%s", error)
-                if self._stopping.wait(STORE_RETRY_S):
-                    raise
+    def _next_ripe(self) -> Ripe | None:
+        try:
+            return self._queue.get(timeout=TICK_S)
+        except queue.Empty:
+            return None
+
+    def _store(self, writer: Recorder, ripe: Ripe) -> bool:
+        """Whether the read is on the card now. A full card may get room again, so it is tried until the node stops."""
+        try:
+            recorded = writer.record(ripe.read, ripe.evidence)
+        except StoreError as error:
+            self._store_failures += 1
+            log.error("%s", error)
+            if self._stopping.wait(STORE_RETRY_S):
+                raise
+            return False
         self._reads += recorded.read.corrects is None
         self._hits += len(recorded.hits)
         self.recent.append(recorded)
+        return True
 
     def snapshot(self) -> Snapshot:
         """How the node is doing; safe to call from any thread."""

@@ -55,6 +55,11 @@ class Pipeline:
         self._recent = RecentReads(settings.tracking.repeat_s)
         self.counters = Counters()
 
+    @property
+    def model_id(self) -> str:
+        """Of the models that read here."""
+        return self._reader.model_id
+
     def process(self, frame: Frame) -> list[Ripe]:
         """Look at one frame; returns the reads to publish now, most often none."""
         self.counters.frames += 1

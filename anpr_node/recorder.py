@@ -6,6 +6,7 @@ It never looks at frames, and the loop never waits for it.
 from __future__ import annotations
 
 import logging
+import sqlite3
 from dataclasses import dataclass
 
 from sqlite_utils import Database
@@ -13,6 +14,7 @@ from sqlite_utils import Database
 from anpr_node import pictures
 from anpr_node.alert.signals import Signals
 from anpr_node.drivers.clock import Clock
+from anpr_node.errors import StoreError
 from anpr_node.hotlist import lists
 from anpr_node.ids import uuid7
 from anpr_node.records import Evidence, Hit, PlateRead
@@ -56,7 +58,10 @@ class Recorder:
 
     def _match(self, read: PlateRead) -> tuple[Hit, ...]:
         now_ns = self._clock.utc_ns(self._clock.monotonic_ns())
-        entries = lists.match(self._database, read.vrm, read.country, read.last_seen_ns)
+        try:
+            entries = lists.match(self._database, read.vrm, read.country, read.last_seen_ns)
+        except sqlite3.Error as error:
+            raise StoreError(f"read {read.read_id} not matched: {error}") from error
         return tuple(Hit(uuid7(now_ns), read.read_id, entry, "exact", now_ns) for entry in entries)
 
 

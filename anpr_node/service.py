@@ -29,10 +29,18 @@ def run(settings: Settings) -> None:
     with Node(settings, open_platform(settings)) as node:
         log.info("node %s runs, store %s", settings.node.id, settings.state_folder)
         while not node.ended.wait(HEARTBEAT_S) and not stop.is_set():
-            write_heartbeat(settings, node.snapshot())
+            _beat(settings, node)
     log.info("node %s stopped", settings.node.id)
     if node.failure is not None:
         raise AnprError(f"the node failed: {node.failure}") from node.failure
+
+
+def _beat(settings: Settings, node: Node) -> None:
+    """Status is a convenience: a full card must not end the node over it."""
+    try:
+        write_heartbeat(settings, node.snapshot())
+    except OSError as error:
+        log.warning("no heartbeat: %s", error)
 
 
 def _stop_on_signals() -> threading.Event:

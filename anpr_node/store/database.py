@@ -7,6 +7,7 @@ this one.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -41,14 +42,36 @@ def open_store(folder: Path) -> Database:
     return database
 
 
+def insert(database: Database, table: str, row: Mapping[str, object]) -> None:
+    """Add one row. Use it within `database.atomic()`."""
+    columns, holes = ", ".join(row), ", ".join("?" * len(row))
+    database.execute(f"INSERT INTO {table} ({columns}) VALUES ({holes})", list(row.values()))
+
+
+def note_start(database: Database, row: Mapping[str, object]) -> None:
+    """Commit a row of table node_start. Raises StoreError when the card takes no writes."""
+    try:
+        with database.atomic():
+            insert(database, "node_start", row)
+    except sqlite3.Error as error:
+        raise StoreError(f"the store cannot be written: {error}; free space, or replace the card") from error
+
+
 @migrations()
 def first_tables(database: Database) -> None:
-    """Reads, evidence, outbox, lists, hits and the log of searches, as of version 0.1."""
+    """Starts, reads, evidence, outbox, lists, hits and the log of searches, as of version 0.1."""
     for statement in _FIRST_TABLES.split(";\n"):
         database.execute(statement)
 
 
 _FIRST_TABLES = """
+CREATE TABLE node_start (
+    start_id INTEGER PRIMARY KEY,
+    started_ns INTEGER NOT NULL,
+    node_id TEXT NOT NULL,
+    software_version TEXT NOT NULL,
+    model_id TEXT NOT NULL
+) STRICT;
 CREATE TABLE read (
     read_id TEXT PRIMARY KEY,
     node_id TEXT NOT NULL,

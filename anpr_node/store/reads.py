@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from anpr_node.errors import StoreError
 from anpr_node.records import Hit, PlateRead
+from anpr_node.store.database import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +60,20 @@ def add_read(database: Database, read: PlateRead, evidence: EncodedEvidence, hit
     """
     try:
         with database.atomic():
-            _insert(database, "read", _read_row(read))
+            insert(database, "read", _read_row(read))
             for kind, jpeg in (("patch", evidence.patch_jpeg), ("overview", evidence.overview_jpeg)):
                 digest = hashlib.sha256(jpeg).hexdigest()
-                _insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": jpeg})
+                insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": jpeg})
             for hit in hits:
-                _insert(database, "hit", _hit_row(hit))
+                insert(database, "hit", _hit_row(hit))
                 _queue(database, "hit", hit.hit_id, read.last_seen_ns)
             _queue(database, "read", read.read_id, read.last_seen_ns)
     except sqlite3.Error as error:
         raise StoreError(f"read {read.read_id} not stored: {error}; free space or replace the card") from error
 
 
-def _insert(database: Database, table: str, row: dict[str, object]) -> None:
-    columns, holes = ", ".join(row), ", ".join("?" * len(row))
-    database.execute(f"INSERT INTO {table} ({columns}) VALUES ({holes})", list(row.values()))
-
-
 def _queue(database: Database, kind: str, ref: str, queued_ns: int) -> None:
-    _insert(database, "outbox", {"kind": kind, "ref": ref, "queued_ns": queued_ns})
+    insert(database, "outbox", {"kind": kind, "ref": ref, "queued_ns": queued_ns})
 
 
 def _read_row(read: PlateRead) -> dict[str, object]:
@@ -147,7 +143,7 @@ def find_reads(database: Database, wanted: Criteria) -> Iterator[FoundRead]:
 def log_search(database: Database, row: dict[str, object]) -> None:
     """Write down who searched for what and why; the columns are those of table search_log."""
     with database.atomic():
-        _insert(database, "search_log", row)
+        insert(database, "search_log", row)
 
 
 def load_evidence(database: Database, read_id: str, kind: str) -> tuple[bytes, str] | None:

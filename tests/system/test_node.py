@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,13 @@ from test_replay import make_clip
 
 from anpr_node.config import parse
 from anpr_node.drivers.platform import open_platform
-from anpr_node.errors import ConfigError
+from anpr_node.errors import ConfigError, StoreError
 from anpr_node.node import TIMEOUTS_MAX, Node
+from anpr_node.store.database import open_store
 
 pytestmark = pytest.mark.system
 
+FULL_CARD = "CREATE TRIGGER full BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
 ANPR_NODE = [sys.executable, "-m", "anpr_node"]
 
 
@@ -90,3 +94,42 @@ def test_an_exposure_beyond_the_duty_limit_is_refused(tmp_path: Path) -> None:
         node.start()
     assert not platform.outputs.illuminator.is_on
     node.stop()
+
+
+def test_a_card_that_takes_no_writes_is_refused_at_start(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    with closing(open_store(tmp_path)) as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON node_start BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+    platform = open_platform(settings, realtime=False)
+    with pytest.raises(StoreError, match="disk is full"):
+        Node(settings, platform)
+    platform.close()
+
+
+def test_a_card_that_fails_for_a_while_loses_no_read(tmp_path: Path) -> None:
+    """Reads wait while the store refuses them, the relay's pulse still ends, and all are stored when it recovers."""
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings)
+    with closing(open_store(tmp_path)) as database:
+        database.execute(FULL_CARD.format("read"))
+        with Node(settings, platform) as node:
+            wait_until(lambda: node.snapshot().store_failures >= 2)
+            assert node.snapshot().reads == 0
+            assert not node.ended.is_set()
+            database.execute("DROP TRIGGER full")
+            wait_until(lambda: node.snapshot().reads >= 1)
+        assert node.snapshot().queue_depth == 0
+        stored = database.execute("SELECT count(*) FROM read WHERE corrects IS NULL").fetchone()[0]
+    assert stored == node.snapshot().reads
+    assert node.snapshot().reads_dropped == 0
+    assert node.failure is None
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    """Poll for half a minute at most."""
+    ends_s = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < ends_s
+        time.sleep(0.1)

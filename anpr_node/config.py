@@ -92,7 +92,7 @@ class TrackingSection(Section):
 class ReadingSection(Section):
     """Which frames are read, and when the vote is good enough."""
 
-    plate_width_min_px: float = Field(48.0, ge=20, le=400)
+    plate_width_min_px: float = Field(80.0, ge=20, le=400, description="narrower ones are badges, or too far")
     looks_per_frame_max: int = Field(3, ge=1, le=10)
     readings_max: int = Field(8, ge=2, le=50)
     readings_wanted: int = Field(5, ge=1, le=50, description="a sure plate is read on until it has so many")

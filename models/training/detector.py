@@ -91,6 +91,12 @@ def multiply_accumulates(model: keras.Model) -> int:
     for layer in model.layers:
         if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
             rows, columns = layer.output.shape[1:3]
-            total += int(rows * columns * layer.kernel.shape[0] * layer.kernel.shape[1]
-                         * layer.kernel.shape[2] * layer.kernel.shape[3])
+            total += int(
+                rows
+                * columns
+                * layer.kernel.shape[0]
+                * layer.kernel.shape[1]
+                * layer.kernel.shape[2]
+                * layer.kernel.shape[3]
+            )
     return total

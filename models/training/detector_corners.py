@@ -33,8 +33,11 @@ def errors(predict: Predict, sampler, count: int, lowest: float) -> np.ndarray:
         found = decode(heat[0], box[0], corners[0], lowest, STRIDE_PX)
         for target in asked:
             height = np.linalg.norm(target.quad[[3, 2]] - target.quad[[0, 1]], axis=1).mean()
-            near = [np.linalg.norm(np.array(one.corners) - target.quad, axis=1) / max(1.0, height) for one in found
-                    if iou(np.array(one.bounds), target.box) > 0.3]
+            near = [
+                np.linalg.norm(np.array(one.corners) - target.quad, axis=1) / max(1.0, height)
+                for one in found
+                if iou(np.array(one.bounds), target.box) > 0.3
+            ]
             best = min(near, key=np.mean, default=np.full(4, np.inf))
             rows.append((target.box[2] - target.box[0], best.mean(), best.max()))
     return np.array(rows)
@@ -57,8 +60,10 @@ def main() -> None:
         part = table[(table[:, 0] >= low) & (table[:, 0] < high)]
         seen = part[np.isfinite(part[:, 1])]
         if len(seen):
-            print(f"{low:5d}-{high:<5d} | {len(part):4d} | {len(seen) / len(part):.3f} | {np.median(seen[:, 1]):.3f} "
-                  f"{np.percentile(seen[:, 1], 90):.3f} {np.median(seen[:, 2]):.3f}")
+            print(
+                f"{low:5d}-{high:<5d} | {len(part):4d} | {len(seen) / len(part):.3f} | {np.median(seen[:, 1]):.3f} "
+                f"{np.percentile(seen[:, 1], 90):.3f} {np.median(seen[:, 2]):.3f}"
+            )
 
 
 if __name__ == "__main__":

@@ -52,16 +52,18 @@ class Score:
 
     def line(self) -> str:
         """One line for a log."""
-        return (f"recall@.5 {self.recall50:.3f} @.3 {self.recall30:.3f} precision {self.precision:.3f} spurious "
-                f"{self.spurious_per_picture:.3f} AP50 {self.ap50:.3f} IoU {self.mean_iou:.3f} "
-                f"side error p90 {self.side_error_p90:.3f} of width ({self.plates} plates)")
+        return (
+            f"recall@.5 {self.recall50:.3f} @.3 {self.recall30:.3f} precision {self.precision:.3f} spurious "
+            f"{self.spurious_per_picture:.3f} AP50 {self.ap50:.3f} IoU {self.mean_iou:.3f} "
+            f"side error p90 {self.side_error_p90:.3f} of width ({self.plates} plates)"
+        )
 
 
 def canvas_of(pixels: np.ndarray) -> tuple[np.ndarray, float]:
     """The letterboxed picture uint8 [240, 320] and network pixels per picture pixel."""
     small = small_plane(pixels, WIDTH_PX, HEIGHT_PX)
     canvas = np.full((HEIGHT_PX, WIDTH_PX), PADDING_GREY, np.uint8)
-    canvas[:small.shape[0], :small.shape[1]] = small
+    canvas[: small.shape[0], : small.shape[1]] = small
     return canvas, small.shape[1] / pixels.shape[1]
 
 
@@ -128,10 +130,16 @@ def score(results: list[Found], threshold: float) -> Score:
             right += sum(row is not None for row in taken)
             hits += [(box.score, row is not None) for box, row in zip(found.boxes, _matches(found)[1], strict=True)]
     reached, counted = np.array(overlaps), sum(len(found.scene.boxes) for found in results if found.scene.complete)
-    return Score(float((reached >= 0.5).mean()), float((reached >= 0.3).mean()), right / max(1, right + spurious),
-                 spurious / max(1, complete), _average_precision(hits, counted),
-                 float(reached[reached >= 0.5].mean()) if (reached >= 0.5).any() else 0.0,
-                 float(np.percentile(sides, 90)) if sides else 1.0, len(reached))
+    return Score(
+        float((reached >= 0.5).mean()),
+        float((reached >= 0.3).mean()),
+        right / max(1, right + spurious),
+        spurious / max(1, complete),
+        _average_precision(hits, counted),
+        float(reached[reached >= 0.5].mean()) if (reached >= 0.5).any() else 0.0,
+        float(np.percentile(sides, 90)) if sides else 1.0,
+        len(reached),
+    )
 
 
 def keras_predict(weights: Path) -> Predict:
@@ -145,9 +153,11 @@ def keras_predict(weights: Path) -> Predict:
 
 def model_predict(model) -> Predict:
     """A float model as a function of uint8 pictures."""
+
     def predict(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         out = model.predict_on_batch(pixels[..., None].astype(np.float32) / 255)
         return tuple(np.asarray(out[name], np.float32) for name in ("heat", "box", "corners"))
+
     return predict
 
 
@@ -167,13 +177,17 @@ def tflite_predict(path: Path) -> Predict:
             scale, zero = outputs[channels]["quantization"]
             real.append((interpreter.get_tensor(outputs[channels]["index"]).astype(np.float32) - zero) * scale)
         return tuple(real)
+
     return predict
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog="Example: detector_evaluate.py --model "
-                                     "../plate_detector/plate_detector.tflite --scenes DATA/scenes --split dev")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Example: detector_evaluate.py --model "
+        "../plate_detector/plate_detector.tflite --scenes DATA/scenes --split dev",
+    )
     parser.add_argument("--model", type=Path, required=True, help=".tflite (int8) or .weights.h5 (float)")
     parser.add_argument("--scenes", type=Path, required=True, help="folder of labelled sets")
     parser.add_argument("--split", default="dev", choices=["dev", "held-out"], help="held-out: one in ten of train")

@@ -123,10 +123,19 @@ def contract(content: bytes, options: argparse.Namespace) -> str:
         raise ValueError(f"input is quantised with {scale}, {zero}; the node needs 1/255 and -128: check calibration()")
     details = interpreter.get_output_details()
     return TOML.format(
-        model_id=options.model_id, sha256=hashlib.sha256(content).hexdigest(), height=HEIGHT_PX, width=WIDTH_PX,
-        input_scale=float(scale), stride=STRIDE_PX, pad=PADDING_GREY, first=options.first_threshold,
-        zoom=options.zoom_threshold, window=options.zoom_window_widths, nms_iou=options.nms_iou,
-        **{name: _output_table(name, details) for name in OUTPUT_CHANNELS})
+        model_id=options.model_id,
+        sha256=hashlib.sha256(content).hexdigest(),
+        height=HEIGHT_PX,
+        width=WIDTH_PX,
+        input_scale=float(scale),
+        stride=STRIDE_PX,
+        pad=PADDING_GREY,
+        first=options.first_threshold,
+        zoom=options.zoom_threshold,
+        window=options.zoom_window_widths,
+        nms_iou=options.nms_iou,
+        **{name: _output_table(name, details) for name in OUTPUT_CHANNELS},
+    )
 
 
 def main() -> None:

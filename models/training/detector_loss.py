@@ -60,8 +60,15 @@ def _huber(error, knee: float):
 def _corner_box(corners):
     """The box around four corners, written without sorting: tl, tr, br, bl stay themselves on readable plates."""
     pick = [corners[..., i] for i in range(8)]
-    return ops.stack([ops.minimum(pick[0], pick[6]), ops.minimum(pick[1], pick[3]),
-                      ops.maximum(pick[2], pick[4]), ops.maximum(pick[5], pick[7])], axis=-1)
+    return ops.stack(
+        [
+            ops.minimum(pick[0], pick[6]),
+            ops.minimum(pick[1], pick[3]),
+            ops.maximum(pick[2], pick[4]),
+            ops.maximum(pick[5], pick[7]),
+        ],
+        axis=-1,
+    )
 
 
 def detector_loss(target, output):

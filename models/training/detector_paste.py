@@ -60,8 +60,11 @@ def _dealer_line(rng: np.random.Generator, framed: np.ndarray, room_px: int, gre
 def paste(canvas: np.ndarray, picture: np.ndarray, corners: np.ndarray, quad: np.ndarray, blur_px: float) -> None:
     """Warp `picture` into the canvas so that its `corners` land on `quad`; edges are anti-aliased."""
     step = max(1.0, (corners[1, 0] - corners[0, 0]) / max(4.0, np.hypot(*(quad[1] - quad[0]))))
-    small = cv2.resize(picture, (max(4, round(picture.shape[1] / step)), max(3, round(picture.shape[0] / step))),
-                       interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        picture,
+        (max(4, round(picture.shape[1] / step)), max(3, round(picture.shape[0] / step))),
+        interpolation=cv2.INTER_AREA,
+    )
     shrink = np.array([small.shape[1] / picture.shape[1], small.shape[0] / picture.shape[0]], np.float32)
     matrix = cv2.getPerspectiveTransform((corners * shrink).astype(np.float32), quad.astype(np.float32))
     outline = np.array([[0, 0], [small.shape[1], 0], [small.shape[1], small.shape[0]], [0, small.shape[0]]], np.float32)
@@ -97,11 +100,14 @@ def erase(rng: np.random.Generator, canvas: np.ndarray, box: np.ndarray) -> None
         return
     region = canvas[y1:y2, x1:x2]
     shrink = max(1.0, region.shape[1] / 64)
-    small = cv2.resize(region, (max(4, int(region.shape[1] / shrink)), max(4, int(region.shape[0] / shrink))),
-                       interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        region,
+        (max(4, int(region.shape[1] / shrink)), max(4, int(region.shape[0] / shrink))),
+        interpolation=cv2.INTER_AREA,
+    )
     mask = np.zeros(small.shape, np.uint8)
     hole = ((inner - [x1, y1, x1, y1]) / shrink).round().astype(int)
-    mask[max(0, hole[1]):hole[3] + 1, max(0, hole[0]):hole[2] + 1] = 255
+    mask[max(0, hole[1]) : hole[3] + 1, max(0, hole[0]) : hole[2] + 1] = 255
     filled = cv2.resize(cv2.inpaint(small, mask, 3, cv2.INPAINT_TELEA), region.shape[::-1])
     soft = cv2.GaussianBlur(cv2.resize(mask, region.shape[::-1]), (0, 0), 1.5).astype(np.float32) / 255
     grain = rng.normal(0, rng.uniform(0, 6), region.shape)

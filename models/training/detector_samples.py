@@ -18,8 +18,16 @@ from detector_targets import Target
 from scenes import Scene, Window, cut, points_in_window
 
 FINE = 2  # plates are pasted on a canvas twice as fine, then both are shrunk together like a real camera's picture
-SOURCE_WEIGHT = {"ro_dashcam": 1.3, "de_press": 2.0, "nl_marketplace": 1.5, "openalpr_us": 0.8, "openalpr_br": 1.0,
-                 "kaggle_cars433": 1.2, "web_asik225": 1.5, "roboflow_mixed": 0.6}
+SOURCE_WEIGHT = {
+    "ro_dashcam": 1.3,
+    "de_press": 2.0,
+    "nl_marketplace": 1.5,
+    "openalpr_us": 0.8,
+    "openalpr_br": 1.0,
+    "kaggle_cars433": 1.2,
+    "web_asik225": 1.5,
+    "roboflow_mixed": 0.6,
+}
 ZOOM_SHARE = 0.5
 MISTAKE_SHARE = 0.2  # of the pictures drawn: a close look at what a former detector got wrong
 VISIBLE_ENOUGH = 0.97
@@ -121,8 +129,9 @@ def _labelled(scene: Scene, window: Window) -> list[Target]:
     return targets
 
 
-def _treat(rng: np.random.Generator, canvas: np.ndarray, label: Target, random_plate: RandomPlate,
-           swap_share: float) -> Target | None:
+def _treat(
+    rng: np.random.Generator, canvas: np.ndarray, label: Target, random_plate: RandomPlate, swap_share: float
+) -> Target | None:
     """Keep, swap or erase one labelled plate."""
     box = label.box
     if label.ignore or _clipped_share(box) < VISIBLE_ENOUGH:
@@ -143,8 +152,9 @@ def _treat(rng: np.random.Generator, canvas: np.ndarray, label: Target, random_p
 
 def _overlaps(box: np.ndarray, others: list[Target]) -> bool:
     margin = 6
-    return any((box[:2] < other.box[2:] + margin).all() and (other.box[:2] - margin < box[2:]).all()
-               for other in others)
+    return any(
+        (box[:2] < other.box[2:] + margin).all() and (other.box[:2] - margin < box[2:]).all() for other in others
+    )
 
 
 def _extra(rng: np.random.Generator, canvas: np.ndarray, targets: list[Target], random_plate: RandomPlate) -> None:

@@ -53,7 +53,7 @@ def sheet(results: list[Found], path: Path) -> None:
             cv2.rectangle(tile, (10, 3), (210, 53), 255, 1)
             tiles.append(tile)
     tiles += [np.zeros((70, 220), np.uint8)] * (-len(tiles) % SHEET_COLUMNS)
-    rows = [np.hstack(tiles[i:i + SHEET_COLUMNS]) for i in range(0, len(tiles), SHEET_COLUMNS)]
+    rows = [np.hstack(tiles[i : i + SHEET_COLUMNS]) for i in range(0, len(tiles), SHEET_COLUMNS)]
     cv2.imwrite(str(path), np.vstack(rows))
 
 

@@ -69,16 +69,29 @@ def _scene(folder: Path, record: dict) -> Scene | None:
 def with_quads(scenes: list[Scene], corners: Path) -> list[Scene]:
     """The same scenes with corners from a JSON file: {"set/picture": [[[x, y] * 4] or null, ...]}."""
     known = json.loads(corners.read_text())
-    return [replace(scene, quads=tuple(None if quad is None else np.array(quad, np.float32)
-                                       for quad in known.get(scene.key, []))) for scene in scenes]
+    return [
+        replace(
+            scene,
+            quads=tuple(None if quad is None else np.array(quad, np.float32) for quad in known.get(scene.key, [])),
+        )
+        for scene in scenes
+    ]
 
 
 def with_mistakes(scenes: list[Scene], mistakes: Path) -> list[Scene]:
     """The same scenes with what detector_mine.py found in them."""
     mined = json.loads(mistakes.read_text())
     nothing: dict[str, list] = {"lookalikes": [], "doubtful": []}
-    return [replace(scene, **{kind: tuple(np.array(box, np.float32) for box in boxes)
-                              for kind, boxes in mined.get(scene.key, nothing).items()}) for scene in scenes]
+    return [
+        replace(
+            scene,
+            **{
+                kind: tuple(np.array(box, np.float32) for box in boxes)
+                for kind, boxes in mined.get(scene.key, nothing).items()
+            },
+        )
+        for scene in scenes
+    ]
 
 
 def load_scenes(folder: Path, split: str) -> list[Scene]:
@@ -108,8 +121,9 @@ def cut(pixels: np.ndarray, window: Window, width_px: int, height_px: int) -> np
     if right - left < 1 or bottom - top < 1:
         return canvas
     method = cv2.INTER_AREA if scale_x < 1 else cv2.INTER_LINEAR
-    canvas[top:bottom, left:right] = cv2.resize(pixels[y1:y2, x1:x2], (right - left, bottom - top),
-                                                interpolation=method)
+    canvas[top:bottom, left:right] = cv2.resize(
+        pixels[y1:y2, x1:x2], (right - left, bottom - top), interpolation=method
+    )
     return canvas
 
 

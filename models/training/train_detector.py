@@ -37,8 +37,11 @@ class Progress:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-                                     epilog="Example: nice train_detector.py --data DATA --out runs/a --minutes 60")
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="Example: nice train_detector.py --data DATA --out runs/a --minutes 60",
+    )
     parser.add_argument("--data", type=Path, required=True, help="data folder with scenes/ and fonts/")
     parser.add_argument("--out", type=Path, required=True, help="folder for weights, log, plot; resumed if it has some")
     parser.add_argument("--minutes", type=float, default=60, help="training time; the learning rate is 0 at its end")
@@ -133,8 +136,9 @@ class Run:
     def _follow(self) -> None:
         # early on the average must forget faster, or it remembers the random start
         keep = min(EMA_KEEP, self.progress.steps / (self.progress.steps + 10 * EMA_EVERY_STEPS))
-        self.average = [keep * old + (1 - keep) * new
-                        for old, new in zip(self.average, self.model.get_weights(), strict=True)]
+        self.average = [
+            keep * old + (1 - keep) * new for old, new in zip(self.average, self.model.get_weights(), strict=True)
+        ]
 
 
 def checked(run: Run, held_out: list) -> str:
@@ -176,8 +180,14 @@ def train(run: Run) -> None:
     from scenes import load_scenes
 
     options = run.options
-    source = Source(options.data / "scenes", options.data / "fonts", options.seed + run.progress.steps, options.batch,
-                    options.pseudo_corners, options.mistakes)
+    source = Source(
+        options.data / "scenes",
+        options.data / "fonts",
+        options.seed + run.progress.steps,
+        options.batch,
+        options.pseudo_corners,
+        options.mistakes,
+    )
     queue = start(source)
     held_out = [scene for scene in load_scenes(source.scenes, "train") if scene.is_held_out]
     last_check = time.monotonic()
@@ -185,8 +195,11 @@ def train(run: Run) -> None:
         run.step(*queue.get())
         if run.progress.steps % LOG_EVERY_STEPS == 0:
             recent = float(np.mean(run.progress.losses[-LOG_EVERY_STEPS:]))
-            print(f"{run.progress.seconds / 60:6.1f} min {run.progress.samples:7d} samples loss {recent:.3f} "
-                  f"rate {rate_now(options, run.progress):.5f}", flush=True)
+            print(
+                f"{run.progress.seconds / 60:6.1f} min {run.progress.samples:7d} samples loss {recent:.3f} "
+                f"rate {rate_now(options, run.progress):.5f}",
+                flush=True,
+            )
         if time.monotonic() - last_check > options.check_minutes * 60:
             run.save()
             print(checked(run, held_out), flush=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import shutil
 import threading
 import time
 from collections import deque
@@ -32,6 +33,7 @@ TIMEOUTS_MAX = 30
 TICK_S = 0.02
 STORE_RETRY_S = 1.0
 JOIN_S = 5.0
+START_FREE_MB_MIN = 10
 LOOP_TIMES_KEPT = 300
 RECENT_KEPT = 200
 
@@ -88,8 +90,11 @@ class Node:
 
     def _note_start(self) -> None:
         """Write down that this node started: the record's first question, and the proof that the card takes writes."""
-        clock = self.platform.clock
-        with contextlib.closing(open_store(self._settings.state_folder)) as database:
+        clock, folder = self.platform.clock, self._settings.state_folder
+        with contextlib.closing(open_store(folder)) as database:
+            free_mb = shutil.disk_usage(folder).free // 1_000_000
+            if free_mb < START_FREE_MB_MIN:
+                raise StoreError(f"{folder}: {free_mb} MB free, {START_FREE_MB_MIN} needed to start; free some space")
             note_start(
                 database,
                 {

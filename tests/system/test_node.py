@@ -108,6 +108,15 @@ def test_a_card_that_takes_no_writes_is_refused_at_start(tmp_path: Path) -> None
     platform.close()
 
 
+def test_a_full_card_is_refused_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anpr_node.node.START_FREE_MB_MIN", 10**12)
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    with pytest.raises(StoreError, match="MB free, .* needed to start"):
+        Node(settings, platform)
+    platform.close()
+
+
 def test_a_card_that_fails_for_a_while_loses_no_read(tmp_path: Path) -> None:
     """Reads wait while the store refuses them, the relay's pulse still ends, and all are stored when it recovers."""
     settings = parse({"store": {"folder": str(tmp_path)}}, "test")

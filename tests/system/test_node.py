@@ -112,7 +112,7 @@ def test_a_full_card_is_refused_at_start(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("anpr_node.node.START_FREE_MB_MIN", 10**12)
     settings = parse({"store": {"folder": str(tmp_path)}}, "test")
     platform = open_platform(settings, realtime=False)
-    with pytest.raises(StoreError, match="MB free, .* needed to start"):
+    with pytest.raises(StoreError, match=r"MB free, .* needed to start"):
         Node(settings, platform)
     platform.close()
 

@@ -99,8 +99,8 @@ class ReadingSection(Section):
     sure_votes_min: int = Field(3, ge=1, le=10)
     sure_confidence: float = Field(0.97, gt=0.5, lt=1)
     publish_confidence: float = Field(0.5, gt=0, lt=1)
-    publish_confidence_single: float = Field(
-        0.85, gt=0, lt=1, description="the same for a plate read only once, if it fits its country's syntax"
+    publish_confidence_doubtful: float = Field(
+        0.85, gt=0, lt=1, description="the same for a text read only once, or one that its country does not issue"
     )
     plate_width_max_px: float = Field(600.0, ge=100, le=4000)
     country_above: float = Field(0.7, gt=0, lt=1)

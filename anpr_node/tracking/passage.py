@@ -94,11 +94,13 @@ class Passage:
         return self.published is not None and verdict.text != self.published.text and self.corrections == 0
 
     def _is_good(self, verdict: Vote) -> bool:
-        """A text read once only must be what its country issues, or be sure: badges and adverts are read once."""
-        if verdict.votes > 1:
-            return verdict.confidence >= self.settings.publish_confidence
-        fits = syntax.fits(verdict.text, verdict.country)
-        needed = self.settings.publish_confidence_single if fits else self.settings.sure_confidence
+        """Each doubt asks for more: a text read once only, and one that its country does not issue.
+
+        Badges and adverts have both. Nothing is filtered: a sure text is published whatever it looks like.
+        """
+        doubts = (verdict.votes == 1) + (not syntax.fits(verdict.text, verdict.country))
+        settings = self.settings
+        needed = (settings.publish_confidence, settings.publish_confidence_doubtful, settings.sure_confidence)[doubts]
         return verdict.confidence >= needed
 
 

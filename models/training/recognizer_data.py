@@ -165,7 +165,7 @@ class SampleSource:
         assert not NEVER_SETS & set(self._sets)
         weights = np.array(list(REAL_SETS.values()))
         if self_labels:
-            self._sets["self-labelled"] = read_self_labelled(data, self_labels)
+            self._sets["self-labelled"] = [p for p in read_self_labelled(data, self_labels) if not is_held_out(p.text)]
             weights = np.append(weights, SELF_LABELLED_WEIGHT)
         self._chances = weights / weights.sum()
 

@@ -52,7 +52,7 @@ def run(settings: Settings) -> Iterator[Finding]:
     for item, check in checks:
         try:
             yield check(settings)
-        except AnprError as error:
+        except (AnprError, OSError) as error:
             yield Finding("FAIL", item, str(error))
 
 

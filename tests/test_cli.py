@@ -179,6 +179,7 @@ def test_check_says_what_to_do(config: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "FAIL models" in result.stdout
     assert "FAIL store" in result.stdout
+    assert "FAIL disk" in result.stdout
 
 
 def test_safe_switches_everything_off(config: Path) -> None:

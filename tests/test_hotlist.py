@@ -39,12 +39,13 @@ def test_bad_rows_are_named_by_line_and_the_rest_is_kept(tmp_path: Path) -> None
         "1ABC127,seize,,2026-02-01,2026-01-01,\n"
         "1ABC128,seize,,,,dance\n"
         "1-abc-123,seize,,,,\n"
+        "1ABC131,seize,,,9999-12-31,\n"
         "1ABC129,seize\n"
         "1ABC130,seize,5,2026-01-01,2026-12-31T23:00:00+01:00,relay log\n"
     )
     parsed = csv_import.read_csv(write(tmp_path, text), "l")
     assert [e.vrm for e in parsed.entries] == ["1ABC123", "1ABC130"]
-    assert [bad.line for bad in parsed.bad_rows] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert [bad.line for bad in parsed.bad_rows] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
     problems = " ".join(bad.problem for bad in parsed.bad_rows)
     for word in ("1 to 12", "nonsense", "0 to 100", "2026-13-01", "not after", "dance", "already", "number of columns"):
         assert word in problems
@@ -58,6 +59,7 @@ def test_bad_rows_are_named_by_line_and_the_rest_is_kept(tmp_path: Path) -> None
         ("vrm,colour\n1ABC123,red\n", "must name columns"),
         ("vrm\n---\n", "no good row"),
         (b"vrm\n\xff\xfe\xfa\n", "not UTF-8"),
+        ('vrm,reason\n1ABC123,"stolen car\n2DEF456,x\n', "not CSV"),
         (b"vrm\n1ABC\x00123\n" + b'"' + b"x" * 200_000, "not CSV"),
     ],
 )

@@ -64,6 +64,12 @@ def test_a_malformed_contract_names_the_key(models: Path, old: str, new: str, wo
         PlateReader(models)
 
 
+def test_a_contract_whose_alphabet_does_not_fit_the_output_is_refused(models: Path) -> None:
+    edit(models / "plate_recognizer" / "model.toml", 'alphabet = "0', 'alphabet = "')
+    with pytest.raises(ModelError, match="classes"):
+        PlateReader(models)
+
+
 def test_missing_models_say_where_they_were_looked_for(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"plate_detector/model\.toml: no such file"):
         PlateReader(tmp_path)

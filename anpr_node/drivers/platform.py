@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gpiozero.exc import GPIOZeroError
 from gpiozero.pins import Factory
 from gpiozero.pins.mock import MockFactory
 
@@ -63,7 +64,7 @@ def pin_factory(outputs: OutputsSection) -> Factory:
         from gpiozero.pins.lgpio import LGPIOFactory
 
         return LGPIOFactory()
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError, GPIOZeroError) as error:
         raise WiringError(f"no GPIO chip to drive ({error}); on a PC set outputs.pins = 'simulated'") from error
 
 

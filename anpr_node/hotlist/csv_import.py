@@ -20,6 +20,7 @@ COLUMNS = ("vrm", "country", "category", "priority", "reason", "issuer", "valid_
 ACTIONS = frozenset({"relay", "led", "log", "silent"})
 DEFAULT_CATEGORY = "local"
 NS_PER_S = 1_000_000_000
+FIRST_YEAR, LAST_YEAR = 1970, 2261  # what 64 bits of nanoseconds hold; an open end is an empty cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def read_csv(path: Path, list_id: str) -> ParsedList:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            parsed = _parse(csv.DictReader(file), path, list_id)
+            parsed = _parse(csv.DictReader(file, strict=True), path, list_id)
     except OSError as error:
         raise HotlistError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -137,6 +138,8 @@ def _moment(cell: dict[str, str], name: str) -> int | None:
         return None
     try:
         moment = datetime.fromisoformat(cell[name])
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise ValueError
     except ValueError:
         raise ValueError(
             f"{name} {cell[name]!r} is not a date such as 2026-11-23 or 2026-11-23T18:00:00+01:00"

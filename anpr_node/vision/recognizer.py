@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from anpr_node import pictures
+from anpr_node.errors import ModelError
 from anpr_node.records import Candidate, Plane, PlateText
 from anpr_node.vision import ctc, syntax
 from anpr_node.vision.contract import RecognizerContract, load_contract
@@ -27,8 +28,19 @@ class Recognizer:
         """Load the model of `folder`. Raises ModelError."""
         self.contract = load_contract(RecognizerContract, folder)
         self._settings = self.contract.recognizer
+        self._check_sizes()
         self._network = Network(self.contract, threads)
         _, self._rows, self._columns, _ = self.contract.input.shape
+
+    def _check_sizes(self) -> None:
+        """Alphabet and countries must have an output each, or texts would come out as other texts."""
+        shapes = [spec.shape[-1] for spec in self.contract.outputs]
+        wanted = [len(self._settings.alphabet) + 1, len(self._settings.countries)]
+        if shapes != wanted or self._settings.blank_index != len(self._settings.alphabet):
+            raise ModelError(
+                f"{self.contract.folder}/model.toml: alphabet with blank and countries have {wanted} classes, "
+                f"the outputs {shapes}; put back the model and model.toml of one release"
+            )
 
     def read(self, patch: Plane) -> PlateText:
         """The text of a patch of any size; one of doubtful aspect is read as one line and as two, the surer wins."""

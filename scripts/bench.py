@@ -1,4 +1,4 @@
-"""Measures CPU time on one core: `read` beside SimpleLPR on the same pictures, the loop, the memory of `replay`.
+"""Measures CPU time on one core: `read` beside SimpleLPR on the same pictures, the loop, its watch, `replay`.
 
 Every figure is the CPU time of this process, pinned to one core, one thread; medians. Compare ratios, not machines.
 """
@@ -29,7 +29,7 @@ EUROPE = set(
 
 
 def main() -> None:
-    """Parse the options and print the three tables."""
+    """Parse the options and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, default=OWN_PICTURES, help="folder of pictures (default: the repo's)")
     parser.add_argument("--rounds", type=int, default=3, help="times each picture is read (default 3)")
@@ -40,6 +40,7 @@ def main() -> None:
     reader = PlateReader(settings.models_folder)
     bench_pictures(reader, stills.collect([options.pictures]), options.rounds)
     bench_loop(reader, options.frames)
+    bench_supervision(options.frames)
     bench_memory()
 
 
@@ -107,6 +108,31 @@ def bench_loop(reader: PlateReader, count: int) -> None:
     print(f"loop: {count} frames of {frame.pixels.shape[1]}×{frame.pixels.shape[0]}, CPU ms per frame")
     print(f"  median {statistics.median(times):.1f}, p95 {quantile(times, 0.95):.1f}, p99 {quantile(times, 0.99):.1f}, "
           f"max {max(times):.1f}; {counters.looks} looks, {counters.reads} reads")  # fmt: skip
+
+
+def bench_supervision(count: int) -> None:
+    """What watching costs: in the loop for each frame, and beside it for each look at the small plane."""
+    from anpr_node.supervision.limits import LOOK_PERIOD_S
+    from anpr_node.supervision.numbers import measure
+    from anpr_node.supervision.supervisor import Supervisor
+    from anpr_node.watch import watched
+
+    settings = config.Settings()
+    platform, camera = watched(open_platform(settings, realtime=False))
+    platform.start(settings.camera)
+    supervisor = Supervisor(platform.clock, round(1e9 / settings.camera.fps))
+    frames, looks = [], []
+    for _ in range(count):
+        frame = platform.camera.capture()
+        assert frame is not None
+        frames.append(cpu_ms(lambda f=frame: camera._note(f, True, False)))  # type: ignore[misc]
+        for sample in camera.drain()[1]:
+            looks.append(cpu_ms(lambda s=sample: supervisor.look(measure(s.mark, s.small))))  # type: ignore[misc]
+    platform.close()
+    share = (statistics.mean(frames) * settings.camera.fps + statistics.mean(looks) / LOOK_PERIOD_S) / 1000
+    print("supervision: CPU ms, mean")
+    print(f"  a frame {statistics.mean(frames):.4f} in the loop; a look {statistics.mean(looks):.2f} beside it, "
+          f"max {max(looks):.2f}; {share:.2%} of a core at {settings.camera.fps:g} frames a second")  # fmt: skip
 
 
 def bench_memory() -> None:

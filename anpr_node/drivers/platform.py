@@ -5,7 +5,7 @@ It starts nothing by itself: light and trigger come on with `Platform.start`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Platform:
     outputs: Outputs
     camera: Camera
     trigger: Trigger | None
+    reopen: Callable[[], Camera] | None = None
+    """Opens the camera once more, after it was closed; None where that makes no sense."""
 
     def start(self, camera: CameraSection) -> None:
         """Illuminator on, then pulses. Raises ConfigError when the exposure is beyond the duty limit."""
@@ -91,5 +93,8 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
     clock, pins = SimulatedClock(), pins_of(settings.outputs)
     circuit = Circuit(clock, pins, WallPacer() if realtime else None)
     traffic = Traffic(seed=settings.camera.seed, planted=tuple(planted))
-    camera = SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
-    return Platform(clock, Outputs(pins, circuit.factory, clock), camera, circuit.trigger)
+
+    def open_camera() -> Camera:
+        return SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
+
+    return Platform(clock, Outputs(pins, circuit.factory, clock), open_camera(), circuit.trigger, open_camera)

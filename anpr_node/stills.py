@@ -16,10 +16,11 @@ from PIL import ImageDraw
 
 from anpr_node import pictures
 from anpr_node.errors import PictureError
-from anpr_node.records import Frame, Plane, PlateBox, PlateText
-from anpr_node.vision.reader import PlateReader
+from anpr_node.records import Plane, PlateBox, PlateText
+from anpr_node.vision.reader import PlateReader, PlateView
 
 KIB_PER_MIB = 1024
+SAME_OVERLAP = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,18 @@ def read_all(reader: PlateReader, files: Iterable[Path], *, patches: bool) -> It
 
 def read_scene(reader: PlateReader, plane: Plane) -> tuple[FoundPlate, ...]:
     """All plates of a picture, surest first; texts the recogniser itself doubts are left out."""
-    frame = Frame(0, 0, 0, 1.0, False, plane, pictures.small_plane(plane))
-    found: dict[str, FoundPlate] = {}
-    for box in reader.detector.first_look(frame):
-        view = reader.look(plane, box)
-        if view is None or view.plate.score < reader.reject_below:
-            continue
-        before = found.get(view.plate.text)
-        if before is None or view.plate.score > before.plate.score:  # two rough boxes may lead to one plate
-            found[view.plate.text] = FoundPlate(view.box, view.plate)
-    return tuple(sorted(found.values(), key=lambda f: -f.plate.score))
+    views = filter(None, (reader.look(plane, box) for box in reader.detector.search(plane)))
+    found: list[FoundPlate] = []
+    for view in sorted(views, key=lambda view: -view.plate.score):
+        if view.plate.score >= reader.reject_below and not any(_is_same(view, other) for other in found):
+            found.append(FoundPlate(view.box, view.plate))
+    return tuple(found)
+
+
+def _is_same(view: PlateView, other: FoundPlate) -> bool:
+    """Whether two rough boxes led to one plate."""
+    overlap = view.box.overlap(other.box) if other.box else 0.0
+    return overlap > SAME_OVERLAP or view.plate.text == other.plate.text
 
 
 def _read_patch(reader: PlateReader, plane: Plane) -> tuple[FoundPlate, ...]:

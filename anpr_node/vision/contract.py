@@ -48,13 +48,17 @@ class Contract(_Strict):
 
 
 class DetectorSettings(_Strict):
-    """How the detector's outputs are to be used; scores 0..1, window in plate widths."""
+    """How the detector's outputs are to be used; scores 0..1, window in plate widths.
+
+    A plate that is `sharp_from_px` wide in the network's input at the first look needs no second one.
+    """
 
     stride: int
     pad_value: int = Field(ge=0, le=255)
     first_threshold: float = Field(gt=0, lt=1)
     zoom_threshold: float = Field(gt=0, lt=1)
     zoom_window_widths: float = Field(gt=1)
+    sharp_from_px: float = Field(gt=0)
     nms_iou: float = Field(gt=0, lt=1)
 
 

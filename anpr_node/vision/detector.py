@@ -79,10 +79,22 @@ class Detector:
                 yield x, y, min(width, columns), min(height, rows)
 
     def second_look(self, pixels: Plane, box: PlateBox) -> PlateBox | None:
-        """The same plate in a window a few plate widths wide, with sharp corners; None when it is no plate there."""
+        """The same plate in a window a few plate widths wide, with sharp corners; None when it is no plate there.
+
+        One that was found large and surely in the first place is sharp enough as it is: a second look costs as much as
+        the first and would see no more.
+        """
+        if self._is_sharp(pixels, box):
+            return box
         near = self._look_at(pixels, self._window(pixels, box), self._settings.zoom_threshold)
         found = [b for b in near if b.overlap(box) > 0]
         return max(found, key=lambda b: b.overlap(box) * b.score, default=None)
+
+    def _is_sharp(self, pixels: Plane, box: PlateBox) -> bool:
+        rows, columns = pixels.shape
+        scale = max(columns / self._columns, rows / self._rows)
+        wide_enough = box.width_px >= self._settings.sharp_from_px * scale
+        return wide_enough and box.score >= self._settings.zoom_threshold
 
     def _look_at(self, pixels: Plane, part: Part, threshold: float) -> list[PlateBox]:
         """The plates of a part of the plane, shrunk to the network's input."""

@@ -146,14 +146,14 @@ def measure(reader: Reader, sets: dict[str, DevSet]) -> dict[str, dict[str, floa
     return results
 
 
-def make_reader(model: Path, width: float) -> Reader:
+def make_reader(model: Path) -> Reader:
     """A reader for a .tflite file or an .npz of averaged weights."""
     if model.suffix == ".tflite":
         return TfliteReader(model)
     from recognizer_model import build_recognizer
-    from train_recognizer import load_weights
+    from recognizer_weights import load_weights
 
-    network = build_recognizer(width)
+    network = build_recognizer()
     network.set_weights(load_weights(model))
     return KerasReader(network)
 
@@ -171,12 +171,9 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data folder with crops/ and scenes/")
     parser.add_argument("--model", type=Path, required=True, help=".tflite file, or averaged.npz of a training run")
-    parser.add_argument(
-        "--width", type=float, default=1.0, help="channel multiplier that the weights were trained with"
-    )
     parser.add_argument("--errors", action="store_true", help="also list every misread plate")
     options = parser.parse_args()
-    reader, sets = make_reader(options.model, options.width), read_dev_sets(options.data)
+    reader, sets = make_reader(options.model), read_dev_sets(options.data)
     for name, rates in measure(reader, sets).items():
         print(f"{name:22} n={len(sets[name].plates):4} {json.dumps(rates)}")
     if options.errors:

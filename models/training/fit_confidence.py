@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Fit slope and offset that turn the decoder's score into the chance that the whole text is right.
 
-Uses real plates whose texts were kept out of training and as many new synthetic ones, degraded; never split dev. Prints
-the two figures for export_recognizer.py, and how well the fitted chances agree with what happened.
+Uses real plates whose texts were kept out of training and as many new synthetic ones, degraded; never split dev. Writes
+the two figures for export_recognizer.py, and prints how well the fitted chances agree with what happened.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -71,13 +72,15 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data folder with crops/, scenes/ and fonts/")
     parser.add_argument("--model", type=Path, required=True, help=".tflite file or averaged.npz")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for export_recognizer.py --confidence")
     options = parser.parse_args()
-    reader = make_reader(options.model, 1.0)
+    reader = make_reader(options.model)
     real = outcomes(reader, *held_out_inputs(options.data, np.random.default_rng(21)))
     synthetic = outcomes(reader, *synthetic_inputs(options.data, len(real[0])))
     logit, right = (np.concatenate(pair) for pair in zip(real, synthetic, strict=True))
     slope, offset = fit(logit, right)
-    print(f"--slope {slope:.4f} --offset {offset:.4f}")
+    options.out.write_text(json.dumps({"slope": round(slope, 4), "offset": round(offset, 4)}))
+    print(options.out.read_text())
     print(f"{len(real[0])} real views, {real[1].mean():.3f} read right, and as many synthetic ones")
     for name, (part_logit, part_right) in (("real", real), ("synthetic", synthetic)):
         print(name)

@@ -84,7 +84,8 @@ class Recognizer:
         return 1 / (1 + math.exp(-(self._settings.confidence_slope * logit + self._settings.confidence_offset)))
 
     def _country(self, logits: Float32) -> tuple[str | None, float]:
+        """The likeliest country and its score; None where that is not sure enough to be said."""
         weights = np.exp(logits - logits.max())
         best = int(weights.argmax())
-        name = self._settings.countries[best]
-        return (None if name == UNKNOWN_COUNTRY else name), float(weights[best] / weights.sum())
+        name, score = self._settings.countries[best], float(weights[best] / weights.sum())
+        return (None if name == UNKNOWN_COUNTRY or score < self._settings.country_above else name), score

@@ -80,13 +80,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PlateText:
-    """What the recogniser makes of one patch. `candidates` are best first and include `text`."""
+    """What the recogniser makes of one patch. `candidates` are best first and include `text`.
+
+    `legibility` 0..1 is the decoder's chance that the plate carries one of the candidates: near 1 with two of them says
+    O or 0, near 0 says that reading is hopeless.
+    """
 
     text: str
     char_scores: tuple[float, ...]
     candidates: tuple[Candidate, ...]
     country: str | None
     country_score: float
+    legibility: float = 0.0
 
     @property
     def score(self) -> float:

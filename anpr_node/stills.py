@@ -115,6 +115,7 @@ def _plate_json(found: FoundPlate) -> dict[str, Any]:
         "box": None if found.box is None else [round(v, 1) for v in found.box.bounds],
         "corners": None if found.box is None else [[round(x, 1), round(y, 1)] for x, y in found.box.corners],
         "country": found.plate.country,
+        "legibility": round(found.plate.legibility, 4),
         "candidates": [candidate.text for candidate in found.plate.candidates],
     }
 

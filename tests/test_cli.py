@@ -57,7 +57,7 @@ def test_read_is_a_contract(config: Path) -> None:
     assert set(picture) == {"image", "ms", "cpu_ms", "plates"}
     assert picture["image"] == "ro_0894.jpg"
     plate = picture["plates"][0]  # type: ignore[index]
-    assert set(plate) == {"text", "confidence", "box", "corners", "country", "candidates"}
+    assert set(plate) == {"text", "confidence", "box", "corners", "country", "legibility", "candidates"}
     assert plate["text"] == plate["candidates"][0] == "B305CIL"
     assert len(plate["box"]) == 4
     assert {"load_s", "peak_rss_mb"} <= set(meta["meta"])  # type: ignore[arg-type]

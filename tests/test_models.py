@@ -137,6 +137,17 @@ def test_any_patch_is_answered(reader: PlateReader) -> None:
         assert 0 <= text.score <= 1
 
 
+def test_a_plate_without_enough_pixels_is_called_hopeless(reader: PlateReader) -> None:
+    plane = pictures.load_grey(PICTURES / "ro_0894.jpg")
+    box = stills.read_scene(reader, plane)[0].box
+    assert box is not None
+    patch = reader.patch(plane, box)
+    smeared = [pictures.resize(pictures.resize(patch, width, width // 4), *patch.shape[::-1]) for width in (24, 16, 8)]
+    sharp, *hopeless = [reader.recognizer.read(p).legibility for p in (patch, *smeared)]
+    assert sharp > 0.9
+    assert max(hopeless) < 0.3
+
+
 def test_two_lines_are_laid_side_by_side() -> None:
     recognizer = Recognizer(ROOT / "models" / "plate_recognizer")
     patch = np.vstack([np.full((60, 100), 50, np.uint8), np.full((60, 100), 200, np.uint8)])

@@ -66,7 +66,9 @@ class Recognizer:
         characters, country = self._network.run(picture)
         decoded = ctc.decode(characters, self._settings.alphabet, CANDIDATES_MAX)
         name, score = self._country(country)
-        return PlateText(decoded.text, decoded.char_scores, self._candidates(decoded), name, score)
+        candidates = self._candidates(decoded)
+        legibility = min(1.0, sum(score for text, score in decoded.candidates if text)) if candidates else 0.0
+        return PlateText(decoded.text, decoded.char_scores, candidates, name, score, legibility)
 
     def _candidates(self, decoded: ctc.Decoded) -> tuple[Candidate, ...]:
         """The text with its calibrated probability; the others share what that leaves, as the decoder weighs them."""

@@ -24,6 +24,7 @@ from recognizer_model import ALPHABET, PAD
 
 from anpr_node.vision.ctc import Decoded, decode
 
+BATCH = 64
 FOLD = str.maketrans("OQI", "001")
 
 
@@ -33,15 +34,21 @@ class Reader(Protocol):
     def logits(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
-class KerasReader:
-    """Reads with a Keras model."""
+class FloatReader:
+    """Reads with a Keras model, through its PyTorch twin."""
 
     def __init__(self, model) -> None:
-        self._model = model
+        from torch_twin import Twin
+
+        self._twin = Twin(model).eval()
 
     def logits(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        characters, country = self._model.predict(inputs[..., None].astype(np.float32) / 255, verbose=0, batch_size=64)
-        return np.asarray(characters), np.asarray(country)
+        import torch
+
+        with torch.no_grad():
+            parts = [self._twin(torch.from_numpy(some[..., None].astype(np.float32) / 255))
+                     for some in np.array_split(inputs, -(-len(inputs) // BATCH))]  # fmt: skip
+        return tuple(torch.cat(outputs).numpy() for outputs in zip(*parts, strict=True))
 
 
 class TfliteReader:
@@ -155,7 +162,7 @@ def make_reader(model: Path) -> Reader:
 
     network = build_recognizer()
     network.set_weights(load_weights(model))
-    return KerasReader(network)
+    return FloatReader(network)
 
 
 def _print_errors(reader: Reader, sets: dict[str, DevSet]) -> None:

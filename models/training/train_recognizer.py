@@ -152,7 +152,7 @@ def plot(out: Path) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    from evaluate_recognizer import KerasReader, measure, read_dev_sets
+    from evaluate_recognizer import FloatReader, measure, read_dev_sets
 
     run = Run(options)
     dev = read_dev_sets(options.data)
@@ -173,7 +173,7 @@ def train(options: argparse.Namespace) -> None:
         losses = []
         if run.step % RESULTS_EVERY_STEPS == 0 or run.step == options.steps:
             run.save()
-            row["dev"] = measure(KerasReader(run.averaged), dev)
+            row["dev"] = measure(FloatReader(run.averaged), dev)
         with (options.out / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)

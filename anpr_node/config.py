@@ -103,7 +103,7 @@ class ReadingSection(Section):
         0.85, gt=0, lt=1, description="the same for a text read only once, or one that its country does not issue"
     )
     plate_width_max_px: float = Field(600.0, ge=100, le=4000)
-    country_above: float = Field(0.7, gt=0, lt=1)
+    country_above: float = Field(0.5, gt=0, lt=1)
     better_width: float = Field(1.15, ge=1, le=3, description="after that it is read again when this much wider")
 
 

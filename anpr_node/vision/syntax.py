@@ -12,6 +12,7 @@ from itertools import combinations
 from anpr_node import policy
 from anpr_node.records import Candidate, PlateText
 
+COUNTRY_SURE = 0.5
 ALIKE = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
 SWAPS_MAX = 2
 OFFERED_MIN = 0.05
@@ -26,7 +27,7 @@ def fits(text: str, country: str | None) -> bool | None:
 
 def prefer(plate: PlateText) -> PlateText:
     """The same plate with its text as its country spells it, where that differs by look-alikes only."""
-    if fits(plate.text, plate.country) is not False:
+    if plate.country_score < COUNTRY_SURE or fits(plate.text, plate.country) is not False:
         return plate
     better = _alike(plate) or _offered(plate)
     if better is None:

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "plate_detector", help="model folder")
     parser.add_argument("--model-id", required=True, help="name-year.month.number, e.g. plate-detector-2026.11.1")
     parser.add_argument("--pictures", type=int, default=200, help="calibration pictures")
-    parser.add_argument("--first-threshold", type=float, default=0.2)
+    parser.add_argument("--first-threshold", type=float, default=0.25)
     parser.add_argument("--zoom-threshold", type=float, default=0.4)
     parser.add_argument("--zoom-window-widths", type=float, default=3.0)
     parser.add_argument("--sharp-from-px", type=float, default=64.0)

@@ -108,7 +108,7 @@ lower_line_begins = {BOTTOM_PART_START}
 margin_x = 0.02
 margin_y = 0.04
 reject_below = 0.2
-country_above = 0.6     # a country is named from this score up
+country_above = 0.85    # a country is named from this score up
 # probability = logistic(confidence_slope * logit(score) + confidence_offset), score = product over the characters.
 confidence_slope = {slope:.4f}
 confidence_offset = {offset:.4f}

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -253,12 +253,12 @@ def search(
     """
     from anpr_node import search as searching
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store.database import open_store
+    from anpr_node.store.database import use_store
     from anpr_node.store.reads import Criteria
 
     wanted = Criteria(searching.normalise_pattern(pattern), _ns(from_), _ns(to), country, limit)
     query = searching.Query(getpass.getuser(), wanted, reason, case_ref, decision_ref)
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         found = searching.search(database, query, SystemClock())
     click.echo(f"{'UTC':<21}{'plate':<12}{'ctry':<6}{'conf':<6}{'lane':<6}{'direction':<13}hits")
     for row in found:
@@ -291,13 +291,13 @@ def hotlist_import(settings: Settings, file: Path, list_id: str | None) -> None:
     """
     from anpr_node.drivers.clock import SystemClock
     from anpr_node.hotlist import csv_import, lists
-    from anpr_node.store.database import open_store
+    from anpr_node.store.database import use_store
 
     name, clock = list_id or file.stem, SystemClock()
     parsed = csv_import.read_csv(file, name)
     for bad in parsed.bad_rows:
         click.echo(f"{file}:{bad.line}: {bad.problem}", err=True)
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         lists.replace(database, name, file.name, parsed.entries, clock.utc_ns(clock.monotonic_ns()))
     click.echo(f"list {name}: {len(parsed.entries)} entries in force, {len(parsed.bad_rows)} rows left out")
 
@@ -307,9 +307,9 @@ def hotlist_import(settings: Settings, file: Path, list_id: str | None) -> None:
 def hotlist_list(settings: Settings) -> None:
     """Show the lists in force; their plates are not shown."""
     from anpr_node.hotlist import lists
-    from anpr_node.store.database import open_store
+    from anpr_node.store.database import use_store
 
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         in_force = lists.show(database)
     click.echo(f"{'list':<20}{'entries':<10}{'imported (UTC)':<19}from")
     for entry in in_force:

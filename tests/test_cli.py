@@ -193,3 +193,24 @@ def test_a_state_folder_that_cannot_be_written_is_one_line(tmp_path: Path, comma
     assert result.exit_code == 1
     assert result.stderr.startswith("error: cannot open /proc/anpr-node")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["hotlist", "list"], ["search", "*", "--reason", "r", "--case", "c"], ["hotlist", "import", "l.csv"]],
+)
+def test_a_damaged_store_is_one_line(config: Path, tmp_path: Path, command: list[str]) -> None:
+    """The file's head is whole, so it opens; every table of it is overwritten."""
+    from anpr_node.store.database import FILE_NAME, open_store
+
+    open_store(tmp_path / "state").close()
+    path = tmp_path / "state" / FILE_NAME
+    pages = path.read_bytes()
+    (tmp_path / "l.csv").write_text("vrm,category\n1ABC123,seize\n")
+    kept = 3 * 4096  # the schema, and which migrations were applied
+    path.write_bytes(pages[:kept] + b"\xa5" * (len(pages) - kept))
+    filled = [str(tmp_path / a) if a.endswith(".csv") else a for a in command]
+    result = call(*filled, "--config", config)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error:")
+    assert result.stderr.count("\n") == 1

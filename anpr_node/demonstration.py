@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -23,7 +24,8 @@ PLANTED = ("1VOL112", "2ZOE404", "WOBDE77", "1KEU001")
 
 
 def run(folder: Path, seconds: float | None, light: str, seed: int) -> None:
-    """Run live until the time is over or Ctrl-C."""
+    """Run live until the time is over, Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end alike, and leave nothing behind
     settings = config.parse({"camera": {"light": light, "seed": seed}, "store": {"folder": str(folder)}}, "demo")
     _import_hotlist(settings, folder)
     with Node(settings, open_platform(settings, planted=PLANTED)) as node:

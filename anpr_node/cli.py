@@ -146,7 +146,7 @@ def read(
     from anpr_node import stills
 
     reader, load_s = _reader(settings)
-    good = 0
+    good, annotated = 0, set[Path]()
     if annotate is not None:
         _make_folder(annotate)
     with _open_output(jsonl) as out:
@@ -156,7 +156,7 @@ def read(
             if result.problem is not None:
                 click.echo(f"warning: {result.problem}", err=True)
             elif annotate is not None:
-                stills.annotate(result, annotate)
+                stills.annotate(result, annotate, annotated)
         _emit(out, _meta(reader, load_s))
     if not good:
         raise AnprError("no picture could be read")
@@ -202,6 +202,7 @@ def replay(settings: Settings, clips: tuple[Path, ...], jsonl: Path | None, real
     """Run CLIPS (or folders of frames) through the whole pipeline, as the node would.
 
     Prints one JSON object per vehicle read, one per clip, and a last one with totals. Nothing is stored.
+    A read's last_s is the last sighting before it was published: the vehicle may stay in view for longer.
     """
     from anpr_node import clips as recordings
     from anpr_node.errors import ClipError

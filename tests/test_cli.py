@@ -71,6 +71,16 @@ def test_read_writes_files_and_marked_pictures(config: Path, tmp_path: Path) -> 
     assert len(list((tmp_path / "out").glob("*.png"))) == 6
 
 
+def test_marked_pictures_of_one_name_do_not_overwrite_each_other(config: Path, tmp_path: Path) -> None:
+    pictures = [tmp_path / "x.jpg", tmp_path / "x.jpeg", tmp_path / "other" / "x.jpg"]
+    (tmp_path / "other").mkdir()
+    for path in pictures:
+        path.write_bytes((PICTURES / "ro_0894.jpg").read_bytes())
+    assert call("read", "--config", config, *pictures, "--annotate", tmp_path / "out").exit_code == 0
+    marked = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert marked == ["x.2.annotated.png", "x.3.annotated.png", "x.annotated.png"]
+
+
 def test_read_goes_on_past_a_bad_picture(config: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"nothing")
     result = call("read", "--config", config, tmp_path / "bad.jpg", PICTURES / "ro_0894.jpg")

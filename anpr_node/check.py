@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
 from anpr_node.drivers.platform import pin_factory, pins_of
 from anpr_node.errors import AnprError
-from anpr_node.store.database import open_store
+from anpr_node.store.database import use_store
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
 
@@ -91,7 +90,7 @@ def _clock(_: Settings) -> Finding:
 
 
 def _store(settings: Settings) -> Finding:
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         verdict = database.execute("PRAGMA quick_check").fetchone()[0]
     if verdict != "ok":
         return Finding("FAIL", "store", f"damaged ({verdict}); copy {settings.state_folder} away and call the engineer")

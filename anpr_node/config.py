@@ -104,6 +104,9 @@ class ReadingSection(Section):
     )
     plate_width_max_px: float = Field(600.0, ge=100, le=4000)
     country_above: float = Field(0.5, gt=0, lt=1)
+    look_again_s: float = Field(
+        0.5, ge=0.1, le=10, description="an unsure plate of the same size is looked at again after so long"
+    )
     better_width: float = Field(1.15, ge=1, le=3, description="after that it is read again when this much wider")
 
 

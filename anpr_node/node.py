@@ -33,6 +33,9 @@ TIMEOUTS_MAX = 30
 TICK_S = 0.02
 STORE_RETRY_S = 1.0
 JOIN_S = 5.0
+"""At the stop each thread gets so long; what the recorder has not written by then is dropped and counted."""
+STORE_BUSY_S = 0.2
+"""The recorder waits no longer than this for another writer at once: pulses end by its tick."""
 START_FREE_MB_MIN = 10
 LOOP_TIMES_KEPT = 300
 RECENT_KEPT = 200
@@ -50,6 +53,7 @@ class Snapshot:
     queue_depth: int
     queue_max: int
     reads_dropped: int
+    unread: int
     reads: int
     hits: int
     store_failures: int
@@ -76,7 +80,9 @@ class Node:
         )
         self._note_start()
         self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
-        self._stopping, self._loop_ended = threading.Event(), threading.Event()
+        self._waiting: Ripe | None = None
+        """What the store did not take yet."""
+        self._stopping, self._giving_up, self._loop_ended = threading.Event(), threading.Event(), threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
         self.recent: deque[Recorded] = deque(maxlen=RECENT_KEPT)
@@ -123,12 +129,31 @@ class Node:
             thread.start()
 
     def stop(self) -> None:
-        """Ask all threads first, then wait for each; then the safe state. What is queued is still recorded."""
+        """Ask all threads first, then wait for each; then the safe state.
+
+        What is queued is still recorded as far as time allows, and counted where it does not.
+        """
         self._stopping.set()
         for thread in reversed(self._threads):  # the loop first: it feeds the recorder
-            if thread.ident is not None:
-                thread.join(JOIN_S)
+            self._join(thread)
+        self._giving_up.set()
+        self._join(self._threads[0])  # the pins are its own until its last commit is over
+        self._count_left()
         self.platform.close()
+
+    @staticmethod
+    def _join(thread: threading.Thread) -> None:
+        if thread.ident is not None:
+            thread.join(JOIN_S)
+
+    def _count_left(self) -> None:
+        left = self._queue.qsize() + (self._waiting is not None)
+        if left:
+            log.error("%d reads dropped: they were not on the card when the node had to stop", left)
+        self._reads_dropped += left
+        self._waiting = None
+        with self._queue.mutex:
+            self._queue.queue.clear()
 
     def _guard(self, body: Callable[[], None]) -> None:
         """The one broad except of a thread: whatever ends it is logged and ends the node."""
@@ -184,14 +209,16 @@ class Node:
         """Store, match and signal until the loop has ended and everything it handed over is on the card."""
         outputs, outputs_settings = self.platform.outputs, self._settings.outputs
         signals = Signals(outputs, outputs_settings.relay_pulse_s, outputs_settings.led_pulse_s)
-        with contextlib.closing(open_store(self._settings.state_folder)) as database:
+        with contextlib.closing(open_store(self._settings.state_folder, STORE_BUSY_S)) as database:
             writer = Recorder(database, signals, self.platform.clock)
-            waiting: Ripe | None = None
-            while waiting or not self._loop_ended.is_set() or not self._queue.empty():
-                outputs.tick()  # also while the card fails: a relay must not stay closed for that
-                waiting = waiting or self._next_ripe()
-                if waiting and self._store(writer, waiting):
-                    waiting = None
+            while self._has_work() and not self._giving_up.is_set():
+                outputs.tick()
+                self._waiting = self._waiting or self._next_ripe()
+                if self._waiting and self._store(writer, self._waiting):
+                    self._waiting = None
+
+    def _has_work(self) -> bool:
+        return self._waiting is not None or not self._loop_ended.is_set() or not self._queue.empty()
 
     def _next_ripe(self) -> Ripe | None:
         try:
@@ -200,19 +227,27 @@ class Node:
             return None
 
     def _store(self, writer: Recorder, ripe: Ripe) -> bool:
-        """Whether the read is on the card now. A full card may get room again, so it is tried until the node stops."""
+        """Whether the read is on the card now. A full card may get room again: it is tried until the node must stop."""
         try:
             recorded = writer.record(ripe.read, ripe.evidence)
         except StoreError as error:
             self._store_failures += 1
             log.error("%s", error)
-            if self._stopping.wait(STORE_RETRY_S):
+            if self._must_give_up(STORE_RETRY_S):
                 raise
             return False
         self._reads += recorded.read.corrects is None
         self._hits += len(recorded.hits)
         self.recent.append(recorded)
         return True
+
+    def _must_give_up(self, wait_s: float) -> bool:
+        """Wait before the store is tried again. Pulses end meanwhile: a relay must not stay closed for a full card."""
+        for _ in range(round(wait_s / TICK_S)):
+            self.platform.outputs.tick()
+            if self._giving_up.wait(TICK_S):
+                return True
+        return False
 
     def snapshot(self) -> Snapshot:
         """How the node is doing; safe to call from any thread."""
@@ -227,6 +262,7 @@ class Node:
             queue_depth=self._queue.qsize(),
             queue_max=self._settings.queue.reads_max,
             reads_dropped=self._reads_dropped,
+            unread=self._pipeline.counters.unread,
             reads=self._reads,
             hits=self._hits,
             store_failures=self._store_failures,

@@ -130,7 +130,8 @@ class Evidence:
 class PlateRead:
     """One passage of one vehicle. Times are UTC nanoseconds; `vrm` is A-Z0-9; `confidence` is the vote's, 0..1.
 
-    `corrects` names the read that this one replaces: a correction is a new row, the old one stays.
+    `last_seen_ns` is the last sighting before publication: a read goes out while its vehicle is still in view, which
+    may last longer. `corrects` names the read that this one replaces: a correction is a new row, the old one stays.
     """
 
     read_id: str

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,11 @@ def peak_rss_mb() -> float:
     return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1]) / KIB_PER_MIB  # type: ignore[index]
 
 
-def annotate(result: ReadPicture, folder: Path) -> Path:
-    """Write a copy of the picture with every plate outlined and its text beside it; returns its path."""
+def annotate(result: ReadPicture, folder: Path, taken: set[Path]) -> Path:
+    """Write a copy of the picture with every plate outlined and its text beside it; returns its path.
+
+    `taken` are the copies of this run so far, which it adds to: pictures of one name do not overwrite each other.
+    """
     picture = pictures.load_colour(result.path)
     draw = ImageDraw.Draw(picture)
     size = max(14, picture.height // 40)
@@ -143,6 +147,8 @@ def annotate(result: ReadPicture, folder: Path) -> Path:
         x, y, _, _ = found.box.bounds
         place = (x, max(0.0, y - size * 1.4))
         draw.text(place, label, fill=(255, 220, 0), font_size=size, stroke_width=2, stroke_fill=(0, 0, 0))
-    target = folder / f"{result.path.stem}.annotated.png"
+    names = (f"{result.path.stem}{mark}.annotated.png" for mark in chain([""], (f".{n}" for n in count(2))))
+    target = next(path for name in names if (path := folder / name) not in taken)
+    taken.add(target)
     picture.save(target)
     return target

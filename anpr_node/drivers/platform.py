@@ -15,7 +15,7 @@ from gpiozero.pins.mock import MockFactory
 
 from anpr_node.config import CameraSection, OutputsSection, Settings
 from anpr_node.drivers.camera import Camera
-from anpr_node.drivers.clock import Clock, SimulatedClock
+from anpr_node.drivers.clock import Clock, SimulatedClock, SystemClock
 from anpr_node.drivers.gpio import Outputs, Pins
 from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.replay import ReplayCamera
@@ -78,9 +78,15 @@ def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequenc
     """
     if settings.camera.kind == "simulated":
         return _simulated(settings, realtime, planted)
-    clock = SimulatedClock()
+    clock = _clock_from_now()
     camera = ReplayCamera(Path(settings.camera.path or ""), clock, WallPacer() if realtime else None)
     return Platform(clock, Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), clock), camera, None)
+
+
+def _clock_from_now() -> SimulatedClock:
+    """Simulated time that begins at the machine's own UTC, so that reads, lists and searches speak of the same day."""
+    machine = SystemClock()
+    return SimulatedClock(machine.utc_ns(machine.monotonic_ns()))
 
 
 def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Platform:
@@ -88,7 +94,7 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
     from anpr_node.drivers.simulated.circuit import Circuit
     from anpr_node.drivers.simulated.traffic import Traffic
 
-    clock, pins = SimulatedClock(), pins_of(settings.outputs)
+    clock, pins = _clock_from_now(), pins_of(settings.outputs)
     circuit = Circuit(clock, pins, WallPacer() if realtime else None)
     traffic = Traffic(seed=settings.camera.seed, planted=tuple(planted))
     camera = SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from makers import evidence, read
 from test_replay import make_clip
 
 from anpr_node.config import parse
 from anpr_node.drivers.platform import open_platform
 from anpr_node.errors import ConfigError, StoreError
 from anpr_node.node import TIMEOUTS_MAX, Node
+from anpr_node.pipeline import Ripe
 from anpr_node.store.database import open_store
 
 pytestmark = pytest.mark.system
@@ -134,6 +137,72 @@ def test_a_card_that_fails_for_a_while_loses_no_read(tmp_path: Path) -> None:
     assert stored == node.snapshot().reads
     assert node.snapshot().reads_dropped == 0
     assert node.failure is None
+
+
+SLOW_CARD = """
+CREATE TRIGGER slow BEFORE INSERT ON read BEGIN
+    SELECT count(*) FROM (
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT i FROM n
+    );
+END
+"""
+
+
+def test_a_backlog_at_the_stop_is_written_as_far_as_time_allows_and_the_rest_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing takes longer than the node may: the pins stay the recorder's until its last commit is over."""
+    monkeypatch.setattr("anpr_node.node.JOIN_S", 2.0)
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    with closing(open_store(tmp_path)) as database:
+        database.execute(SLOW_CARD)
+        with Node(settings, platform) as node:
+            node._hand_over([Ripe(read(read_id=f"r{n}"), evidence()) for n in range(60)])
+            wait_until(lambda: node.snapshot().reads >= 1)
+        stored = database.execute("SELECT count(*) FROM read").fetchone()[0]
+    assert node.failure is None
+    assert 0 < stored < 60
+    assert stored == node.snapshot().reads
+    assert node.snapshot().reads_dropped >= 60 - stored
+    assert node.snapshot().queue_depth == 0
+    assert not platform.outputs.led.is_on
+
+
+def test_a_pulse_ends_while_another_process_holds_the_store(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings)
+    with closing(open_store(tmp_path)) as database, Node(settings, platform) as node:
+        database.execute("BEGIN IMMEDIATE")
+        node._hand_over([Ripe(read(), evidence())])
+        wait_until(lambda: node.snapshot().queue_depth == 0)
+        began_ns = platform.clock.monotonic_ns()
+        platform.outputs.relay.pulse(0.2)
+        wait_until(lambda: not node.snapshot().relay_on)
+        late_s = (platform.clock.monotonic_ns() - began_ns) / 1e9 - 0.2
+        wait_until(lambda: node.snapshot().store_failures >= 1)
+        database.execute("ROLLBACK")
+        wait_until(lambda: node.snapshot().reads >= 1)
+    assert late_s < 1, "no later than one write that waits for the lock"
+
+
+def test_a_simulated_node_lives_today_and_claims_no_time_source(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    assert abs(platform.clock.utc_ns(platform.clock.monotonic_ns()) / 1e9 - time.time()) < 10
+    assert platform.clock.state().source == "free"
+    platform.close()
+
+
+def test_the_demo_leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([*ANPR_NODE, "demo"], stdout=subprocess.PIPE, env=environment, text=True) as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline().startswith("time (UTC)")
+        demo.send_signal(signal.SIGTERM)
+        demo.communicate(timeout=20)
+    assert demo.returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def wait_until(done: Callable[[], bool]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from pathlib import Path
@@ -30,8 +31,9 @@ def run(folder: Path, seconds: float | None, light: str, seed: int) -> None:
     _import_hotlist(settings, folder)
     with Node(settings, open_platform(settings, planted=PLANTED)) as node:
         view = LiveView(node)
-        view.start()
-        _watch(node, view, seconds)
+        with contextlib.suppress(KeyboardInterrupt):  # the way to leave the demo
+            view.start()
+            _watch(node, view, seconds)
     view.finish()
     if node.failure is not None:
         raise node.failure
@@ -39,11 +41,8 @@ def run(folder: Path, seconds: float | None, light: str, seed: int) -> None:
 
 def _watch(node: Node, view: LiveView, seconds: float | None) -> None:
     ends_s = None if seconds is None else time.monotonic() + seconds
-    try:
-        while not node.ended.wait(REFRESH_S) and (ends_s is None or time.monotonic() < ends_s):
-            view.refresh()
-    except KeyboardInterrupt:
-        pass  # the way to leave the demo
+    while not node.ended.wait(REFRESH_S) and (ends_s is None or time.monotonic() < ends_s):
+        view.refresh()
 
 
 def _import_hotlist(settings: config.Settings, folder: Path) -> None:

@@ -132,4 +132,6 @@ def test_the_wall_pacer_does_not_wait_for_what_is_past() -> None:
     wall = SimulatedClock()
     pacer = WallPacer(wall)
     wall.advance_to(7_000)
-    assert pacer.wait_until(2_000) == 7_000
+    assert pacer.wait_until(2_000) == 2_000  # the first one sets the beginning
+    wall.advance_to(9_000)
+    assert pacer.wait_until(3_000) == 4_000

@@ -23,7 +23,7 @@ Write = Callable[[Path, str], None]
 
 def write_attribute(path: Path, text: str) -> None:
     """One write(2), as the kernel wants it: an attribute takes its whole value at once, and may refuse it."""
-    file = os.open(path, os.O_WRONLY)
+    file = os.open(path, os.O_WRONLY | os.O_TRUNC)
     try:
         os.write(file, text.encode("ascii"))
     finally:
@@ -87,7 +87,7 @@ class PwmChannel:
 
     def stop(self) -> None:
         """No more pulses, line low. A channel whose period was never set is stopped, and refuses to be told so."""
-        if self._get("period") == 0:
+        if self._closed or self._get("period") == 0:
             return
         self._set(self._folder / "enable", "0")
         self._set(self._folder / "duty_cycle", "0")

@@ -5,6 +5,7 @@ The node drives the pins through `Circuit.factory` exactly as it drives real one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gpiozero.pins.mock import MockFactory
@@ -13,6 +14,7 @@ from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import NS_PER_S, Pins
 from anpr_node.drivers.pacing import Pacer, VirtualPacer
 from anpr_node.drivers.simulated.pwm import PwmState
+from anpr_node.drivers.simulated.traffic import Traffic
 from anpr_node.drivers.simulated.wires import WiredPin
 from anpr_node.drivers.trigger import DUTY_MAX, check_pulse
 from anpr_node.errors import WiringError
@@ -72,6 +74,7 @@ class SimulatedTrigger:
         self._train: PulseTrain | None = None
         self._last_sequence = -1
         self._last_exposure_us = 0
+        self.when_time_passes: Callable[[int], None] = lambda _now_ns: None
 
     def start(self, period_us: int, exposure_us: int, bracket_us: int = 0) -> None:
         """Begin or change the pulses; the first one comes a period from now."""
@@ -126,6 +129,7 @@ class SimulatedTrigger:
     def _pass_time(self, due_ns: int) -> int:
         now_ns = self._pacer.wait_until(due_ns)
         self._clock.advance_to(now_ns)
+        self.when_time_passes(now_ns)
         return now_ns
 
 
@@ -150,6 +154,14 @@ class Circuit:
         """The strobe driver shuts down by itself and lets go of its fault line; `failed=False` repairs it."""
         self._strobe_fails = failed
         self.raise_line(fault_pin, failed)
+
+    def lay_loop(self, traffic: Traffic, pin: int) -> None:
+        """A detector under the watched stretch of the lane; a vehicle opens its contact."""
+
+        def sense(now_ns: int) -> None:
+            self.raise_line(pin, any(vehicle.passage.lane == "1" for vehicle in traffic.vehicles_at(now_ns)))
+
+        self.trigger.when_time_passes = sense
 
     def raise_line(self, pin: int, raised: bool = True) -> None:
         """What is wired to an input opens its contact (fault, vehicle, mains gone), or closes it again."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gpiozero import DigitalInputDevice
+from gpiozero import InputDevice
 from gpiozero.exc import GPIOZeroError
 from gpiozero.pins import Factory
 
@@ -41,7 +41,7 @@ class WatchedLine:
     ) -> None:
         """What the line shows now counts at once."""
         self.pin = pin
-        self._device = DigitalInputDevice(pin, pull_up=True, pin_factory=factory)
+        self._device = InputDevice(pin, pull_up=True, pin_factory=factory)
         self._clock = clock
         self._steady_ns = steady_ms * NS_PER_MS
         self._raised_when_closed = raised_when_closed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gpiozero import DigitalInputDevice
+from gpiozero import InputDevice
 from roadside import PERIOD_US, PINS, Roadside, make_roadside, plate_pixels
 
 from anpr_node.drivers.clock import SimulatedClock
@@ -196,7 +196,7 @@ def test_at_an_idle_rate_the_camera_times_out_in_between() -> None:
 
 def test_a_failed_strobe_is_dark_and_lets_go_of_its_fault_line() -> None:
     roadside = make_roadside()
-    line = DigitalInputDevice(23, pull_up=True, pin_factory=roadside.circuit.factory)
+    line = InputDevice(23, pull_up=True, pin_factory=roadside.circuit.factory)
     assert line.is_active
     roadside.circuit.fail_strobe(23)
     assert not line.is_active

@@ -92,7 +92,7 @@ def _trigger(settings: Settings) -> Finding:
         return Finding("OK", "trigger", "none: the camera runs free, or is simulated with its own")
     trigger.close()
     section = settings.trigger
-    return Finding("OK", "trigger", f"pwmchip{section.pwm_chip}/pwm{section.pwm_channel}, stopped")
+    return Finding("OK", "trigger", f"channel {section.pwm_channel} of {section.pwm_device}, stopped")
 
 
 def _camera(settings: Settings) -> Finding:

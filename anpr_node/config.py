@@ -85,7 +85,9 @@ class TriggerSection(Section):
 
     kind: Literal["none", "pwm"] = Field("none", description="none: the camera runs free, or is simulated with its own")
     pwm_root: str = Field("/sys/class/pwm", min_length=1)
-    pwm_chip: int = Field(0, ge=0, le=31)
+    pwm_device: str = Field(
+        "1f00098000.pwm", min_length=3, description="the PWM of the Raspberry Pi 5; fe20c000.pwm on the 4"
+    )
     pwm_channel: int = Field(0, ge=0, le=7)
     pwm_pin: int = Field(12, ge=2, le=27, description="where hw/overlay brings the channel out")
     duty_max: float = Field(0.1, gt=0, le=0.1, description="share of the period; the built-in limit is the highest")

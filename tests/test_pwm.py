@@ -10,7 +10,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from anpr_node.drivers.pacing import VirtualPacer
-from anpr_node.drivers.pwm import PwmChannel, stop_channel, write_attribute
+from anpr_node.drivers.pwm import PwmChannel, find_chip, stop_channel, write_attribute
 from anpr_node.drivers.simulated.pwm import PwmState, SimulatedPwmChip
 from anpr_node.errors import WiringError
 
@@ -27,7 +27,7 @@ def test_the_simulated_kernel_refuses_what_the_kernel_refuses(tmp_path: Path) ->
     chip = SimulatedPwmChip(tmp_path)
     folder = tmp_path / "pwmchip0"
     for path, text, refusal in [
-        (folder / "export", "2", "No such device"),
+        (folder / "export", "4", "No such device"),
         (folder / "unexport", "0", "No such device"),
         (folder / "pwm0" / "period", "1000", "No such file"),
     ]:
@@ -102,6 +102,14 @@ def test_an_absent_chip_names_those_that_are_there(tmp_path: Path) -> None:
     SimulatedPwmChip(tmp_path, chip=2)
     with pytest.raises(WiringError, match=r"no .*pwmchip0; chips there: pwmchip2"):
         PwmChannel(tmp_path)
+
+
+def test_the_chip_is_found_by_its_device_because_its_number_changes(tmp_path: Path) -> None:
+    SimulatedPwmChip(tmp_path, chip=0, device="1f0009c000.pwm")  # the fan's
+    SimulatedPwmChip(tmp_path, chip=2)
+    assert find_chip(tmp_path, "1f00098000.pwm") == 2
+    with pytest.raises(WiringError, match=r"no PWM fe20c000\.pwm.*there: 1f00098000\.pwm, 1f0009c000\.pwm"):
+        find_chip(tmp_path, "fe20c000.pwm")
 
 
 def test_a_channel_the_chip_does_not_have_is_refused(tmp_path: Path) -> None:

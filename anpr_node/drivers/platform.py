@@ -21,7 +21,7 @@ from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.inputs import InputPins, Inputs
 from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.pulses import Exposures, LightName, PatientCamera, PulsePlan, Pulses
-from anpr_node.drivers.pwm import PwmChannel, stop_channel
+from anpr_node.drivers.pwm import PwmChannel, find_chip, stop_channel
 from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.drivers.trigger import Trigger
@@ -186,7 +186,8 @@ def open_trigger(settings: Settings, clock: Clock) -> PwmTrigger | None:
     trigger = settings.trigger
     if trigger.kind == "none":
         return None
-    channel = PwmChannel(Path(trigger.pwm_root), trigger.pwm_chip, trigger.pwm_channel)
+    root = Path(trigger.pwm_root)
+    channel = PwmChannel(root, find_chip(root, trigger.pwm_device), trigger.pwm_channel)
     return PwmTrigger(channel, clock, trigger.duty_max)
 
 
@@ -202,7 +203,8 @@ def make_safe(settings: Settings, clock: Clock) -> None:
     finally:
         trigger = settings.trigger
         if trigger.kind == "pwm":
-            stop_channel(Path(trigger.pwm_root), trigger.pwm_chip, trigger.pwm_channel)
+            root = Path(trigger.pwm_root)
+            stop_channel(root, find_chip(root, trigger.pwm_device), trigger.pwm_channel)
 
 
 def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Platform:

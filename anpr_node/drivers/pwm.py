@@ -50,7 +50,8 @@ class PwmChannel:
         self._pacer = pacer or WallPacer()
         self._closed = False
         if not self._chip.is_dir():
-            raise WiringError(f"no {self._chip}; chips there: {_chips(root)}; see hw/README.md for the overlay")
+            there = ", ".join(path.name for path in _chips(root)) or "none"
+            raise WiringError(f"no {self._chip}; chips there: {there}; see hw/README.md for the overlay")
         if not self._folder.is_dir():
             self._set(self._chip / "export", str(channel))
         self._wait_for_permission()
@@ -125,11 +126,25 @@ class PwmChannel:
         raise WiringError(f"{self._folder} is not writable; install hw/udev/99-anpr-node.rules, be in group gpio")
 
 
+def find_chip(root: Path, device: str) -> int:
+    """The number of the chip that is that device: numbers change between boots, and the next chip may be the fan's.
+
+    Raises:
+        WiringError: names the devices that are there.
+
+    """
+    chips = {(chip / "device").resolve().name: int(chip.name.removeprefix("pwmchip")) for chip in _chips(root)}
+    if device not in chips:
+        there = ", ".join(sorted(chips)) or "none"
+        raise WiringError(f"no PWM {device} in {root}; there: {there}; see hw/README.md for the overlay")
+    return chips[device]
+
+
 def stop_channel(root: Path, chip: int, channel: int, write: Write = write_attribute) -> None:
     """Stop a channel that another process may have left running; one that does not exist is stopped already."""
     if (root / f"pwmchip{chip}" / f"pwm{channel}").is_dir():
         PwmChannel(root, chip, channel, write=write).close()
 
 
-def _chips(root: Path) -> str:
-    return ", ".join(sorted(path.name for path in root.glob("pwmchip*"))) or "none"
+def _chips(root: Path) -> list[Path]:
+    return sorted(root.glob("pwmchip*"))

@@ -162,6 +162,8 @@ def leave_running(root: Path) -> Path:
     for name, value in [("period", "33333000"), ("duty_cycle", "286000"), ("enable", "1"), ("polarity", "normal")]:
         (folder / name).write_text(f"{value}\n")
     (root / "pwmchip0" / "unexport").touch()
+    (root / "1f00098000.pwm").mkdir()
+    (root / "pwmchip0" / "device").symlink_to(root / "1f00098000.pwm")
     return folder
 
 
@@ -187,5 +189,5 @@ def test_safe_says_when_the_channel_cannot_be_stopped(tmp_path: Path) -> None:
 
 def test_a_trigger_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     assert open_trigger(parse({}, "test"), SimulatedClock()) is None
-    with pytest.raises(WiringError, match=r"hw/README\.md"):
+    with pytest.raises(WiringError, match=r"no PWM 1f00098000\.pwm in .*hw/README\.md"):
         open_trigger(pwm_settings(tmp_path, tmp_path), SimulatedClock())

@@ -31,7 +31,14 @@ Changed = Callable[[int, PwmState], None]
 class SimulatedPwmChip:
     """One chip `pwmchipN` under a folder. `changed` is told every new state, as a wire would carry it."""
 
-    def __init__(self, root: Path, chip: int = 0, channels: int = 2, changed: Changed | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        chip: int = 0,
+        channels: int = 4,
+        changed: Changed | None = None,
+        device: str = "1f00098000.pwm",
+    ) -> None:
         """Make the chip's folder; nothing is exported."""
         self._folder = root / f"pwmchip{chip}"
         self._channels = channels
@@ -39,6 +46,8 @@ class SimulatedPwmChip:
         self.states: dict[int, PwmState] = {}
         self.history: list[tuple[int, PwmState]] = []
         self._folder.mkdir(parents=True)
+        (root / "devices" / device).mkdir(parents=True)
+        (self._folder / "device").symlink_to(root / "devices" / device)
         (self._folder / "npwm").write_text(f"{channels}\n")
         for name in ("export", "unexport"):
             (self._folder / name).touch()

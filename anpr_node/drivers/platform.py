@@ -5,8 +5,9 @@ It starts nothing by itself: light and trigger come on with `Platform.start`.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -158,27 +159,47 @@ def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequenc
         return _simulated(settings, realtime, planted)
     clock = SimulatedClock()
     camera = ReplayCamera(Path(settings.camera.path or ""), clock, WallPacer() if realtime else None)
-    return assemble(settings, clock, pin_factory(settings.outputs), camera, None)
+    return assemble(settings, clock, pin_factory(settings.outputs), None, lambda _: camera)
 
 
-def assemble(settings: Settings, clock: Clock, factory: Factory, camera: Camera, trigger: Trigger | None) -> Platform:
-    """The whole hardware of a node around a camera, its trigger and a pin factory. Raises WiringError."""
-    outputs = Outputs(pins_of(settings.outputs), factory, clock)
-    try:
+def assemble(
+    settings: Settings,
+    clock: Clock,
+    factory: Factory,
+    trigger: Trigger | None,
+    open_camera: Callable[[Illuminator], Camera],
+) -> Platform:
+    """The whole hardware of a node around its pins, its trigger and a camera, which may ask whether it is lit.
+
+    Raises WiringError, or what `open_camera` raises; then everything is given back, off.
+    """
+    with contextlib.ExitStack() as undo:
+        if isinstance(trigger, PwmTrigger):
+            undo.callback(trigger.close)
+        outputs = Outputs(pins_of(settings.outputs), factory, clock)
+        undo.callback(outputs.close)
         inputs = Inputs(input_pins_of(settings.inputs), factory, clock)
-    except WiringError:
-        outputs.close()
-        raise
-    illuminator = Illuminator(outputs.illuminator, inputs.illuminator_fault, clock)
-    day_lit = settings.daynight.day_lit
-    if trigger is None:
-        return Platform(clock, outputs, camera, None, inputs, illuminator, None, day_lit)
+        undo.callback(inputs.close)
+        illuminator = Illuminator(outputs.illuminator, inputs.illuminator_fault, clock)
+        camera = open_camera(illuminator)
+        undo.pop_all()
     on_presence = settings.trigger.capture == "presence"
-    pulses = Pulses(trigger, clock, pulse_plan_of(settings), inputs.presence if on_presence else None)
-    if not on_presence:
-        return Platform(clock, outputs, camera, trigger, inputs, illuminator, pulses, day_lit)
-    bare = Platform(clock, outputs, camera, trigger, inputs, illuminator, pulses, day_lit)
-    return replace(bare, camera=PatientCamera(camera, pulses, clock, bare.tick))
+    pulses = None
+    if trigger is not None:
+        pulses = Pulses(trigger, clock, pulse_plan_of(settings), inputs.presence if on_presence else None)
+    platform = Platform(
+        clock,
+        outputs,
+        camera,
+        trigger,
+        inputs=inputs,
+        illuminator=illuminator,
+        pulses=pulses,
+        day_lit=settings.daynight.day_lit,
+    )
+    if pulses is None or not on_presence:
+        return platform
+    return replace(platform, camera=PatientCamera(camera, pulses, clock, platform.tick))
 
 
 def open_trigger(settings: Settings, clock: Clock) -> PwmTrigger | None:
@@ -218,4 +239,4 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
     camera = SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
     if "presence" in settings.inputs.fitted:
         circuit.lay_loop(traffic, settings.inputs.presence_pin)
-    return assemble(settings, clock, circuit.factory, camera, circuit.trigger)
+    return assemble(settings, clock, circuit.factory, circuit.trigger, lambda _: camera)

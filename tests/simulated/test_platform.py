@@ -10,7 +10,9 @@ import pytest
 from roadside import VIEW
 
 from anpr_node.config import CameraSection, Settings, parse
+from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.pacing import VirtualPacer
 from anpr_node.drivers.platform import Platform, assemble, make_safe, open_platform, open_trigger, pins_of
 from anpr_node.drivers.pwm import PwmChannel
@@ -51,7 +53,8 @@ def make_site(content: dict[str, object] | None = None, plan: TrafficPlan | None
     circuit, traffic = Circuit(clock, pins_of(settings.outputs)), Traffic(plan, view=VIEW)
     if "presence" in settings.inputs.fitted:
         circuit.lay_loop(traffic, settings.inputs.presence_pin)
-    platform = assemble(settings, clock, circuit.factory, SimulatedCamera(circuit, traffic), circuit.trigger)
+    camera = SimulatedCamera(circuit, traffic)
+    platform = assemble(settings, clock, circuit.factory, circuit.trigger, lambda _: camera)
     platform.start(settings.camera)
     return Site(settings, circuit, traffic, platform)
 
@@ -153,6 +156,20 @@ def test_the_pwm_trigger_is_stopped_when_the_platform_closes(tmp_path: Path) -> 
     platform.close()
     platform.close()
     assert chip.states[0] == PwmState(33_333_000, 0, False)
+
+
+def test_a_camera_that_does_not_open_leaves_nothing_claimed_or_pulsing(tmp_path: Path) -> None:
+    settings, clock = parse({}, "test"), SimulatedClock()
+    chip, factory = SimulatedPwmChip(tmp_path), Circuit(clock, pins_of(parse({}, "test").outputs)).factory
+    trigger = PwmTrigger(PwmChannel(tmp_path, write=chip.write, pacer=VirtualPacer()), clock)
+
+    def broken(_: Illuminator) -> Camera:
+        raise WiringError("no camera")
+
+    for _ in range(2):  # the second time would fail on the pins, were they still claimed
+        with pytest.raises(WiringError, match="no camera"):
+            assemble(settings, clock, factory, trigger, broken)
+    assert not (tmp_path / "pwmchip0" / "pwm0").exists()
 
 
 def leave_running(root: Path) -> Path:

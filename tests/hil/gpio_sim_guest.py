@@ -22,7 +22,7 @@ from anpr_node.drivers.inputs import InputPins, Inputs
 PINS = Pins(17, 27, 22)
 INPUTS = InputPins(23, 24, 25)
 LINES = next(Path("/sys/devices/platform/gpio-sim.0").glob("gpiochip*"))
-PATIENCE_S = 2.0
+PATIENCE_S = 20.0
 
 
 class Factory(LGPIOFactory):  # type: ignore[misc]

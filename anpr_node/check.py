@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ import numpy as np
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
-from anpr_node.drivers.platform import pin_factory, pins_of
+from anpr_node.drivers.inputs import Inputs
+from anpr_node.drivers.platform import input_pins_of, open_trigger, pin_factory, pins_of
 from anpr_node.errors import AnprError
 from anpr_node.store.database import use_store
 from anpr_node.vision.reader import PlateReader
@@ -42,6 +44,8 @@ def run(settings: Settings) -> Iterator[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
         ("models", _models),
         ("wiring", _wiring),
+        ("inputs", _inputs),
+        ("trigger", _trigger),
         ("camera", _camera),
         ("clock", _clock),
         ("store", _store),
@@ -68,6 +72,27 @@ def _wiring(settings: Settings) -> Finding:
     if outputs.pins == "simulated":
         return Finding("WARN", "wiring", f"{pins}, simulated; on a node set outputs.pins = 'lgpio'")
     return Finding("OK", "wiring", pins)
+
+
+def _inputs(settings: Settings) -> Finding:
+    with closing(Inputs(input_pins_of(settings.inputs), pin_factory(settings.outputs), SystemClock())) as inputs:
+        alarms = [
+            f"{name} on pin {line.pin} is raised or torn off; see hw/README.md"
+            for name, line in (("illuminator_fault", inputs.illuminator_fault), ("power_fail", inputs.power_fail))
+            if line is not None and line.raised
+        ]
+    if alarms:
+        return Finding("FAIL", "inputs", "; ".join(alarms))
+    return Finding("OK", "inputs", f"quiet: {', '.join(settings.inputs.fitted) or 'none fitted'}")
+
+
+def _trigger(settings: Settings) -> Finding:
+    trigger = open_trigger(settings, SystemClock())
+    if trigger is None:
+        return Finding("OK", "trigger", "none: the camera runs free, or is simulated with its own")
+    trigger.close()
+    section = settings.trigger
+    return Finding("OK", "trigger", f"channel {section.pwm_channel} of {section.pwm_device}, stopped")
 
 
 def _camera(settings: Settings) -> Finding:

@@ -349,12 +349,9 @@ def check(settings: Settings) -> None:
 @main.command()
 @with_settings
 def safe(settings: Settings) -> None:
-    """Switch every output off. Runs after every exit of the node (systemd ExecStopPost=)."""
+    """Switch every output off and stop the trigger. Runs after every exit of the node (systemd ExecStopPost=)."""
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.drivers.gpio import Outputs
-    from anpr_node.drivers.platform import pin_factory, pins_of
+    from anpr_node.drivers.platform import make_safe
 
-    outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), SystemClock())
-    outputs.all_off()
-    outputs.close()
-    click.echo("relay, LED and illuminator are off")
+    make_safe(settings, SystemClock())
+    click.echo("relay, LED and illuminator are off, the trigger is stopped")

@@ -1,7 +1,8 @@
 """The composition root: builds the node from its settings, starts its threads, watches them, stops them.
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (store, match, signal).
-Any thread that ends, ends the node; systemd starts it again.
+A third one looks at the inputs, as either of the two may wait, for a camera or for the card. Any thread that ends, ends
+the node; systemd starts it again.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from dataclasses import dataclass
 from anpr_node import __version__
 from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
+from anpr_node.daylight import DayNight
 from anpr_node.drivers.platform import Platform
-from anpr_node.errors import AnprError, FrameTimeout, StoreError
+from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreError
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorded, Recorder
-from anpr_node.store.database import note_start, open_store
+from anpr_node.records import Frame
+from anpr_node.store.database import checkpoint, note_start, open_store
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
@@ -60,6 +63,8 @@ class Snapshot:
     relay_on: bool
     led_on: bool
     illuminator_on: bool
+    illuminator_faults: int = 0
+    light: str = "night"
 
 
 class Node:
@@ -89,9 +94,11 @@ class Node:
         self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
         self._timeouts = self._frames_lost = self._reads_dropped = 0
         self._reads = self._hits = self._store_failures = 0
+        self._daynight = DayNight(settings.daynight) if settings.daynight.mode == "auto" else None
+        self._passages_seen = (0, 0)
         self._threads = [
             threading.Thread(target=self._guard, args=(body,), name=name)
-            for name, body in (("recorder", self._record), ("loop", self._loop))
+            for name, body in (("inputs", self._watch_inputs), ("recorder", self._record), ("loop", self._loop))
         ]
 
     def _note_start(self) -> None:
@@ -119,8 +126,15 @@ class Node:
         self.stop()
 
     def start(self) -> None:
-        """Light, trigger, threads. What cannot start leaves everything off."""
+        """Light, trigger, threads. What cannot start leaves everything off.
+
+        Raises:
+            ConfigError: an exposure is beyond the limits.
+            PowerFailing: the supply is going already.
+
+        """
         try:
+            self._expect_power()
             self.platform.start(self._settings.camera)
         except AnprError:
             self.platform.close()
@@ -169,6 +183,17 @@ class Node:
             self._stopping.set()
             self.ended.set()
 
+    def _expect_power(self) -> None:
+        if self.platform.power_failing:
+            self.platform.make_dark()  # what draws most goes first, long before the threads have ended
+            raise PowerFailing("the supply fails; without a wire to it, take power_fail out of inputs.fitted")
+
+    def _watch_inputs(self) -> None:
+        """Follow faults and presence, and end the node in order when the supply gives its warning."""
+        while not self._stopping.wait(TICK_S):
+            self.platform.tick()
+            self._expect_power()
+
     def _loop(self) -> None:
         """The loop's thread; the recorder empties the queue when it has ended, for whatever reason."""
         try:
@@ -194,8 +219,20 @@ class Node:
             next_sequence = frame.sequence + 1
             started_s = time.perf_counter()
             self._hand_over(self._pipeline.process(frame))
+            self._follow_daylight(frame)
             self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
         self._hand_over(self._pipeline.finish())
+
+    def _follow_daylight(self, frame: Frame) -> None:
+        if self._daynight is None:
+            return
+        counters, before, (read, unread) = self._pipeline.counters, self._daynight.light, self._passages_seen
+        self._daynight.passed(counters.reads - read, counters.unread - unread)
+        self._passages_seen = (counters.reads, counters.unread)
+        light = self._daynight.look(frame)
+        if light != before:
+            log.info("light %s", light)
+            self.platform.use_light(light)
 
     def _hand_over(self, ripe: list[Ripe]) -> None:
         for item in ripe:
@@ -216,6 +253,7 @@ class Node:
                 self._waiting = self._waiting or self._next_ripe()
                 if self._waiting and self._store(writer, self._waiting):
                     self._waiting = None
+            checkpoint(database)
 
     def _has_work(self) -> bool:
         return self._waiting is not None or not self._loop_ended.is_set() or not self._queue.empty()
@@ -269,4 +307,6 @@ class Node:
             relay_on=outputs.relay.is_on,
             led_on=outputs.led.is_on,
             illuminator_on=outputs.illuminator.is_on,
+            illuminator_faults=self.platform.illuminator.faults if self.platform.illuminator else 0,
+            light=self._daynight.light if self._daynight else "night",
         )

@@ -36,6 +36,7 @@ class SwitchedOutput:
     """One pin, active high, off when it is claimed and off when it is given back."""
 
     def __init__(self, pin: int, factory: Factory) -> None:
+        self.factory = factory
         self._device = DigitalOutputDevice(pin, initial_value=False, pin_factory=factory)
 
     @property
@@ -48,8 +49,9 @@ class SwitchedOutput:
         self._device.on()
 
     def off(self) -> None:
-        """Off at once."""
-        self._device.off()
+        """Off at once; a pin that was given back is off."""
+        if not self._device.closed:
+            self._device.off()
 
     def close(self) -> None:
         """Off, and the pin given back. Closing twice is fine."""

@@ -20,6 +20,7 @@ from anpr_node.errors import StoreError
 FILE_NAME = "anpr-node.sqlite"
 BUSY_TIMEOUT_S = 10.0
 """A command waits so long for another writer; who has something else to do meanwhile says less."""
+CHECKPOINT_WAIT_MS = 300
 
 migrations = Migrations("anpr_node")
 
@@ -91,6 +92,15 @@ def note_start(database: Database, row: Mapping[str, object]) -> None:
             insert(database, "node_start", row)
     except sqlite3.Error as error:
         raise StoreError(f"the store cannot be written: {error}; free space, or replace the card") from error
+
+
+def checkpoint(database: Database) -> None:
+    """Move what the log holds into the file itself: the last thing before the supply goes. Raises StoreError."""
+    try:
+        database.execute(f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}")  # nothing is lost by leaving it to the next start
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"the store's log cannot be written back: {error}; it will be at the next start") from error
 
 
 @migrations()

@@ -16,9 +16,10 @@ import pytest
 from makers import evidence, read
 from test_replay import make_clip
 
-from anpr_node.config import parse
-from anpr_node.drivers.platform import open_platform
-from anpr_node.errors import ConfigError, StoreError
+from anpr_node.config import Settings, parse
+from anpr_node.drivers.platform import Platform, open_platform
+from anpr_node.drivers.simulated.wires import WiredPin
+from anpr_node.errors import ConfigError, PowerFailing, StoreError
 from anpr_node.node import TIMEOUTS_MAX, Node
 from anpr_node.pipeline import Ripe
 from anpr_node.store.database import open_store
@@ -211,3 +212,57 @@ def wait_until(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < ends_s
         time.sleep(0.1)
+
+
+def supply_of(platform: Platform) -> WiredPin:
+    """The far end of the supply's warning wire."""
+    wire = platform.outputs.relay.factory.pin(Settings().inputs.power_fail_pin)
+    assert isinstance(wire, WiredPin)
+    return wire
+
+
+def test_a_failing_supply_ends_the_node_in_order_while_the_hold_up_lasts(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings)
+    with Node(settings, platform) as node:
+        wait_until(lambda: node.snapshot().reads >= 1)
+        supply_of(platform).hold(high=True)
+        warned_s = time.monotonic()
+        assert node.ended.wait(5)
+        assert not node.snapshot().illuminator_on
+    closed_s = time.monotonic() - warned_s
+    assert isinstance(node.failure, PowerFailing)
+    now = node.snapshot()
+    assert (now.queue_depth, now.reads_dropped, now.relay_on, now.led_on) == (0, 0, False, False)
+    log_bytes = sum(file.stat().st_size for file in tmp_path.glob("*-wal"))
+    assert log_bytes == 0, "the store was not checkpointed"
+    with closing(open_store(tmp_path)) as database:
+        assert database.execute("SELECT count(*) FROM read WHERE corrects IS NULL").fetchone()[0] == now.reads
+    assert closed_s < 3, f"the hold-up lasts 5 s, closing took {closed_s:.1f} s"
+
+
+def test_a_node_does_not_start_on_a_failing_supply(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    supply_of(platform).hold(high=True)
+    for _ in range(2):
+        platform.tick()
+        platform.clock.advance_to(platform.clock.monotonic_ns() + 200_000_000)  # type: ignore[attr-defined]
+    platform.tick()
+    node = Node(settings, platform)
+    with pytest.raises(PowerFailing, match="the supply fails"):
+        node.start()
+    assert not platform.outputs.illuminator.is_on
+    node.stop()
+
+
+def test_the_node_finds_out_that_it_is_day(tmp_path: Path) -> None:
+    content = {
+        "camera": {"light": "day"},
+        "daynight": {"mode": "auto", "steady_s": 2.0},
+        "store": {"folder": str(tmp_path)},
+    }
+    settings = parse(content, "test")
+    with Node(settings, open_platform(settings, realtime=False)) as node:
+        wait_until(lambda: node.snapshot().light == "day")
+        assert not node.snapshot().illuminator_on

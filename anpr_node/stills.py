@@ -82,7 +82,7 @@ def read_scene(reader: PlateReader, plane: Plane) -> tuple[FoundPlate, ...]:
     views = filter(None, (reader.look(plane, box) for box in reader.detector.search(plane)))
     found: list[FoundPlate] = []
     for view in sorted(views, key=lambda view: -view.plate.score):
-        if view.plate.score >= reader.reject_below and not any(_is_same(view, other) for other in found):
+        if reader.is_reading(view.plate) and not any(_is_same(view, other) for other in found):
             found.append(FoundPlate(view.box, view.plate))
     return tuple(found)
 

@@ -20,7 +20,6 @@ class ScriptedReader:
     """Detector and reader in one: frame number n shows what the script says; None where the second look fails."""
 
     model_id = "scripted"
-    reject_below = 0.2
 
     def __init__(self, script: dict[int, Sequence[Sighting]]) -> None:
         self.script = script

@@ -72,8 +72,9 @@ class RecognizerSettings(_Strict):
     """Alphabet, geometry and calibration of the recogniser.
 
     Aspects are width/height of a rectified plate: below `two_lines_below` it is cut in two, between the two bounds
-    both ways are tried. Texts with less confidence than `reject_below` are noise; a country
-    is named from a score of `country_above` up. Margins are shares of the plate's
+    both ways are tried. Texts with less confidence than `reject_below` are noise, and so
+    are those that their country is not known to issue with less than `reject_odd_below`; a country is named from a
+    score of `country_above` up. Margins are shares of the plate's
     width and height added on each side before rectifying.
     """
 
@@ -87,6 +88,7 @@ class RecognizerSettings(_Strict):
     margin_x: float
     margin_y: float
     reject_below: float = Field(ge=0, lt=1)
+    reject_odd_below: float = Field(ge=0, lt=1)
     country_above: float = Field(ge=0, lt=1)
     confidence_slope: float
     confidence_offset: float

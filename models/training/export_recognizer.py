@@ -107,7 +107,8 @@ lower_line_begins = {BOTTOM_PART_START}
 # Room added around a found plate before cutting; measured on labelled boxes that were off by 3 % and 6 %.
 margin_x = 0.02
 margin_y = 0.04
-reject_below = 0.2
+reject_below = 0.5      # texts read once with less confidence are noise,
+reject_odd_below = 0.7  # and these where the country is unknown or is not known to issue such a text
 country_above = 0.85    # a country is named from this score up
 # probability = logistic(confidence_slope * logit(score) + confidence_offset), score = product over the characters.
 confidence_slope = {slope:.4f}

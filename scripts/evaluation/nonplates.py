@@ -94,7 +94,7 @@ def _read_scene(model: Model, plane: Plane) -> list[Answer]:
 def _read_patch(model: Model, plane: Plane) -> list[Answer]:
     """What the node would take for a reading: the recogniser's own doubt counts."""
     plate = model.reader.recognizer.read(plane)
-    return [Answer(plate.text, plate.score, plate.country, None)] * (plate.score >= model.reader.reject_below)
+    return [Answer(plate.text, plate.score, plate.country, None)] * model.reader.is_reading(plate)
 
 
 def _cut(plane: Plane, answer: Answer) -> Plane:

@@ -31,6 +31,22 @@ def view(plane: Plane, box: list[float], rng: np.random.Generator) -> NDArray[np
     return np.clip(faint, 0, 255).astype(np.uint8)
 
 
+def steps_without_delegates(contract: RecognizerContract, inputs: list[Plane]) -> list[NDArray[np.int8]]:
+    """The recogniser's raw characters with the runtime's own kernels: no XNNPACK, which rounds in its own way."""
+    _, module = find_runtime()
+    plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = module.Interpreter(model_path=str(contract.path), experimental_op_resolver_type=plain)
+    interpreter.allocate_tensors()
+    outputs = [spec["index"] for spec in interpreter.get_output_details()]
+    answers = []
+    for picture in inputs:
+        tensor = (picture ^ 0x80).view(np.int8).reshape(contract.input.shape)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor)
+        interpreter.invoke()
+        answers.append(np.concatenate([interpreter.get_tensor(index).ravel() for index in outputs]))
+    return answers
+
+
 def main() -> None:
     """Plates of the repository's pictures, then the recogniser alone on a thousand views of them and on noise."""
     models, out = Path(sys.argv[1]), sys.argv[2]
@@ -54,6 +70,7 @@ def main() -> None:
         texts=np.array([f.plate.text for f in found]),
         corners=np.array([f.box.corners for f in found if f.box]),
         views=np.array([plate.text for plate in read]),
+        without_delegates=np.stack(steps_without_delegates(contract, inputs)),
         views_score=np.array([plate.score for plate in read]),
         **steps,
     )

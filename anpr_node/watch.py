@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from anpr_node.config import Settings
 from anpr_node.drivers.notify import Manager
-from anpr_node.drivers.platform import US_PER_S, Platform
+from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.thermal import BoardThermometer, Heat, Thermometer
 from anpr_node.errors import AnprError, CameraFault, PowerCycleNeeded, StoreError
 from anpr_node.node import Node
@@ -36,7 +36,9 @@ PENDING_MAX = 1000
 
 def watched(platform: Platform) -> tuple[Platform, WatchedCamera]:
     """The same platform, seen through a camera that is watched."""
-    camera = WatchedCamera(platform.camera, platform.clock, platform.outputs.illuminator)
+    pulses = platform.pulses
+    period_us = None if pulses is None else lambda: pulses.period_us
+    camera = WatchedCamera(platform.camera, platform.clock, platform.illuminator, period_us)
     return replace(platform, camera=camera), camera
 
 
@@ -49,9 +51,7 @@ class Watch:
         self._database = open_store(settings.state_folder)
         self._clock = node.platform.clock
         self._usual: dict[int, float] = {}
-        pulses = node.platform.trigger is not None
-        period_ns = round(US_PER_S / settings.camera.fps) * 1000 if pulses else None
-        self._supervisor = Supervisor(self._clock, period_ns, self._usual_reads, settings.state_folder)
+        self._supervisor = Supervisor(self._clock, self._usual_reads, settings.state_folder)
         self._ladder = Ladder(self._earlier_steps())
         self._vitals = Vitals(time.monotonic())
         self._pending: deque[Event] = deque(maxlen=PENDING_MAX)
@@ -130,11 +130,8 @@ class Watch:
         steps[stage]()
 
     def _restart_stream(self) -> None:
-        """In the loop's thread: trigger and camera stream stop and start, nothing is configured again."""
-        platform, camera = self._node.platform, self._settings.camera
-        if platform.trigger is not None:
-            platform.trigger.stop()
-            platform.trigger.start(round(US_PER_S / camera.fps), camera.exposure_us)
+        """In the loop's thread: pulses and camera stream stop and start, nothing is configured again."""
+        self._node.platform.restart_pulses(self._settings.camera)
         self._camera.restart()
 
     def _reopen_camera(self) -> None:

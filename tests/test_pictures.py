@@ -119,3 +119,12 @@ def test_jpeg_round_trip_and_damage() -> None:
     assert np.abs(pictures.decode_jpeg(data).astype(int) - plane).mean() < 2
     with pytest.raises(PictureError):
         pictures.decode_jpeg(data[:100])
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_a_sensor_may_leave_the_upper_bits_of_sixteen_unused(tmp_path: Path, bits: int, ending: str) -> None:
+    wide = (np.arange(256, dtype=np.uint16) << (bits - 8))[None].repeat(16, axis=0)
+    Image.fromarray(wide).save(tmp_path / f"w.{ending}")
+    assert (pictures.load_grey(tmp_path / f"w.{ending}")[0] == np.arange(256)).all()
+    assert np.asarray(pictures.load_colour(tmp_path / f"w.{ending}"))[0, 200].tolist() == [200] * 3

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from roadside import make_roadside
 
+from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.simulated.faults import FaultyCamera, disordered, jumping, repeating
 from anpr_node.errors import FrameTimeout
 from anpr_node.supervision.watched import LOOKS_MAX, MARKS_MAX, WatchedCamera
@@ -13,7 +14,9 @@ from anpr_node.supervision.watched import LOOKS_MAX, MARKS_MAX, WatchedCamera
 
 def make() -> tuple[WatchedCamera, object]:
     roadside = make_roadside()
-    return WatchedCamera(roadside.camera, roadside.clock, roadside.outputs.illuminator), roadside
+    illuminator = Illuminator(roadside.outputs.illuminator, None, roadside.clock)
+    illuminator.on()
+    return WatchedCamera(roadside.camera, roadside.clock, illuminator), roadside
 
 
 def test_every_frame_leaves_a_mark_and_two_a_second_a_picture() -> None:

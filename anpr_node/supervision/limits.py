@@ -15,7 +15,7 @@ STAGES: tuple[Stage, ...] = ("stream", "driver", "process", "power")
 LOOK_PERIOD_S = 0.5
 """How often the small plane is measured."""
 
-STALL_S = 1.0
+STALL_S, STALL_PERIODS = 1.0, 2.5
 RATE_WINDOW_S = 5.0
 RATE_OFF_SHARE = 0.05
 EVENTS_MAX = 1

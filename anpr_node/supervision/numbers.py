@@ -36,6 +36,8 @@ class Mark:
     probe: bool = False
     stream: int = 0
     """How often the stream was restarted before: numbers begin anew with each."""
+    period_ns: int | None = None
+    """From pulse to pulse when it was taken; None where frames come from a recording."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from anpr_node.supervision.limits import (
     FINGERPRINTS_KEPT,
     RATE_OFF_SHARE,
     RATE_WINDOW_S,
+    STALL_PERIODS,
     STALL_S,
 )
 from anpr_node.supervision.numbers import Look, Mark
@@ -22,19 +23,25 @@ from anpr_node.supervision.numbers import Look, Mark
 NS_PER_S = 1_000_000_000
 
 
+def _patience_ns(period_ns: int | None) -> float:
+    """How long no frame is no stall: pulses that wait for presence may be slow."""
+    return max(STALL_S * NS_PER_S, STALL_PERIODS * (period_ns or 0))
+
+
 class Stall:
     """No frame for too long; counted from the start of the supervision before the first one."""
 
     def __init__(self, now_ns: int) -> None:
         self._last_ns = now_ns
+        self._period_ns: int | None = None
 
     def frame(self, mark: Mark) -> None:
         """One more frame came."""
-        self._last_ns = mark.arrived_ns
+        self._last_ns, self._period_ns = mark.arrived_ns, mark.period_ns
 
     def is_suspect(self, now_ns: int) -> bool:
         """Whether the last frame is too long ago."""
-        return now_ns - self._last_ns > STALL_S * NS_PER_S
+        return now_ns - self._last_ns > _patience_ns(self._period_ns)
 
 
 class Rate:
@@ -43,12 +50,11 @@ class Rate:
     Time is that of arrival, so that a jumping timestamp is not taken for a trigger fault.
     """
 
-    def __init__(self, period_ns: int) -> None:
-        self._period_ns = period_ns
+    def __init__(self) -> None:
         self._marks: deque[Mark] = deque()
 
     def frame(self, mark: Mark) -> None:
-        """Keep the marks of one window; a stall or a restart begins a new one."""
+        """Keep the marks of one window; a stall, a restart or another period begins a new one."""
         if self._marks and self._breaks(self._marks[-1], mark):
             self._marks.clear()
         self._marks.append(mark)
@@ -57,20 +63,22 @@ class Rate:
 
     @staticmethod
     def _breaks(last: Mark, mark: Mark) -> bool:
-        return mark.stream != last.stream or mark.arrived_ns - last.arrived_ns > STALL_S * NS_PER_S
+        changed = mark.stream != last.stream or mark.period_ns != last.period_ns
+        return changed or mark.arrived_ns - last.arrived_ns > _patience_ns(last.period_ns)
 
     def off_share(self) -> float | None:
         """Surplus of pulses as a share, negative when some are missing; None while the window is short."""
-        if len(self._marks) < 2:
+        period_ns = self._marks[-1].period_ns if self._marks else None
+        if len(self._marks) < 2 or period_ns is None:
             return None
         elapsed_ns = self._marks[-1].arrived_ns - self._marks[0].arrived_ns
         if elapsed_ns < RATE_WINDOW_S * NS_PER_S / 2:
             return None
         pulses = self._marks[-1].sequence - self._marks[0].sequence
         # one period of doubt at the ends: arrival is not exposure
-        excess = pulses - elapsed_ns / self._period_ns
+        excess = pulses - elapsed_ns / period_ns
         doubt = min(1.0, abs(excess))
-        return (excess - doubt if excess > 0 else excess + doubt) * self._period_ns / elapsed_ns
+        return (excess - doubt if excess > 0 else excess + doubt) * period_ns / elapsed_ns
 
     def is_lost(self) -> bool | None:
         """Whether pulses are missing."""

@@ -24,14 +24,12 @@ Verdicts = dict[str, bool | None]
 class Supervisor:
     """One lane's supervision; used from one thread."""
 
-    def __init__(
-        self, clock: Clock, period_ns: int | None, usual: UsualReads = lambda _: 0.0, folder: Path | None = None
-    ) -> None:
-        """`period_ns` is the trigger's, None where frames come from a recording; references are kept in `folder`."""
+    def __init__(self, clock: Clock, usual: UsualReads = lambda _: 0.0, folder: Path | None = None) -> None:
+        """References are kept in `folder`."""
         self._clock = clock
         now_ns = clock.monotonic_ns()
         self._stall, self._order, self._repeats = Stall(now_ns), Order(), Repeats()
-        self._rate = None if period_ns is None else Rate(period_ns)
+        self._rate = Rate()
         self._strobe, self._hot = picture.Strobe(), Hot()
         self._silence = Silence(now_ns, usual)
         self._references = References(folder)
@@ -56,8 +54,7 @@ class Supervisor:
         """Every frame; a few comparisons."""
         self._stall.frame(mark)
         self._order.frame(mark)
-        if self._rate is not None:
-            self._rate.frame(mark)
+        self._rate.frame(mark)
 
     def look(self, look: Look) -> list[Alarm]:
         """The measures of a small plane, in the order the frames came; returns what changed."""
@@ -102,8 +99,7 @@ class Supervisor:
         if not stalled:
             verdicts["frames_disordered"] = self._order.disorder.is_suspect(now_ns)
             verdicts["timestamps_jump"] = self._order.jumps.is_suspect(now_ns)
-            if self._rate is not None:
-                verdicts["trigger_lost"], verdicts["trigger_doubled"] = self._rate.is_lost(), self._rate.is_doubled()
+            verdicts["trigger_lost"], verdicts["trigger_doubled"] = self._rate.is_lost(), self._rate.is_doubled()
         if heat is not None:
             verdicts |= {"overheating": self._hot.is_suspect(heat), "throttled": heat.throttled}
             verdicts["undervoltage"] = heat.undervoltage
@@ -128,7 +124,7 @@ class Supervisor:
 
     def _detail(self, kind: str) -> str:
         look = self._last_look
-        if kind.startswith("trigger_") and self._rate is not None:
+        if kind.startswith("trigger_"):
             return f"pulses {self._rate.off_share() or 0:+.0%}"
         if kind in PICTURE_KINDS and look is not None:
             return f"mean {look.mean:.0f}, contrast {look.contrast:.1f}, sharpness {look.sharpness:.0f}"

@@ -13,12 +13,12 @@ from typing import TypeVar
 
 from anpr_node.drivers.camera import Camera, Restartable
 from anpr_node.drivers.clock import Clock
-from anpr_node.drivers.gpio import SwitchedOutput
+from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.records import Frame, Plane
 from anpr_node.supervision.limits import LOOK_PERIOD_S
 from anpr_node.supervision.numbers import Mark
 
-NS_PER_S = 1_000_000_000
+NS_PER_S, NS_PER_US = 1_000_000_000, 1_000
 MARKS_MAX = 4096
 LOOKS_MAX = 16
 """What the supervision does not fetch in time is lost, the oldest first; the loop never waits for it."""
@@ -38,14 +38,22 @@ class Sample:
 class WatchedCamera:
     """Any camera, with its illuminator for the dark frames that are asked for."""
 
-    def __init__(self, camera: Camera, clock: Clock, illuminator: SwitchedOutput | None = None) -> None:
+    def __init__(
+        self,
+        camera: Camera,
+        clock: Clock,
+        illuminator: Illuminator | None = None,
+        period_us: Callable[[], int] | None = None,
+    ) -> None:
+        """`period_us` says how long the pulses of now take, None where there are none."""
         self._camera = camera
         self._clock = clock
-        self._illuminator = illuminator
+        self._illuminator, self._period_us = illuminator, period_us
         self._marks: deque[Mark] = deque(maxlen=MARKS_MAX)
         self._samples: deque[Sample] = deque(maxlen=LOOKS_MAX)
         self._next_look_ns = 0
         self._was_dark = False
+        self._exposure_us = 0
         self._dark_wanted = threading.Event()
         self._steps: deque[Step] = deque()
         self._stream = 0
@@ -56,10 +64,10 @@ class WatchedCamera:
         while self._steps:
             self._steps.popleft()()
             self._stream += 1
-        lit = self._illuminator is not None and self._illuminator.is_on
+        lit = self._illuminator is not None and self._illuminator.is_lit
         probe = lit and self._dark_wanted.is_set() and not self._was_dark
-        self._was_dark = probe
         frame = self._in_the_dark() if probe else self._camera.capture()
+        self._was_dark = probe
         if frame is not None:
             self._note(frame, lit and not probe, probe)
         return frame
@@ -90,22 +98,23 @@ class WatchedCamera:
         return _emptied(self._marks), _emptied(self._samples)
 
     def _in_the_dark(self) -> Frame | None:
+        """A frame without the strobe; one that does not come in time is tried again."""
         assert self._illuminator is not None
+        with self._illuminator.dark():
+            frame = self._camera.capture()
         self._dark_wanted.clear()
         self._next_look_ns = 0
-        self._illuminator.off()
-        try:
-            return self._camera.capture()
-        finally:
-            self._illuminator.on()
+        return frame
 
     def _note(self, frame: Frame, lit: bool, probe: bool) -> None:
         """`lit` is what the pin was told, not what the driver believes."""
         now_ns = self._clock.monotonic_ns()
-        mark = Mark(frame.sequence, frame.captured_ns, now_ns, lit, probe, self._stream)
+        period_ns = None if self._period_us is None else self._period_us() * NS_PER_US
+        mark = Mark(frame.sequence, frame.captured_ns, now_ns, lit, probe, self._stream, period_ns)
         self.frames += 1
         self._marks.append(mark)
-        if now_ns >= self._next_look_ns:
+        is_short, self._exposure_us = frame.exposure_us < self._exposure_us, frame.exposure_us
+        if now_ns >= self._next_look_ns and not is_short:  # of bracketed exposures only the longer ones are compared
             # the frame after a probe is measured too: the less has moved between them, the better they compare
             self._next_look_ns = now_ns + (0 if probe else int(LOOK_PERIOD_S * NS_PER_S))
             self._samples.append(Sample(mark, frame.small.copy()))

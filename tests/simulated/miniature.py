@@ -15,6 +15,7 @@ import numpy as np
 
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.simulated import camera as simulated
 from anpr_node.drivers.simulated import scene
 from anpr_node.drivers.simulated.camera import SimulatedCamera
@@ -88,14 +89,15 @@ class Rig:
         self.clock = SimulatedClock()
         self.circuit = WornCircuit(self.clock, PINS)
         self.outputs = Outputs(PINS, self.circuit.factory, self.clock)
-        self.outputs.illuminator.on()
+        self.illuminator = Illuminator(self.outputs.illuminator, None, self.clock)
+        self.illuminator.on()
         self.traffic = Traffic(self.plan, seed=self.seed % TRAFFIC_SEEDS, view=VIEW)
         self.miniature = MiniatureCamera(self.circuit, self.traffic, self.light, self.seed)
         self.faulty = FaultyCamera(self.miniature)
-        self.camera = WatchedCamera(self.faulty, self.clock, self.outputs.illuminator)
+        self.camera = WatchedCamera(self.faulty, self.clock, self.illuminator, lambda: self.period_us)
         self.period_us = round(1e6 / self.fps)
         self.circuit.trigger.start(self.period_us, EXPOSURE_US)
-        self.supervisor = Supervisor(self.clock, self.period_us * 1000, self.usual, self.folder)
+        self.supervisor = Supervisor(self.clock, self.usual, self.folder)
         self.changes: list[tuple[float, Alarm]] = []
         self._next_beat_ns = 0
         self.looks = 0

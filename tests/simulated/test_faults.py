@@ -95,7 +95,7 @@ def test_silence_where_many_pass_is_an_alarm_and_where_few_pass_is_none() -> Non
 def silence(reads_per_hour: float, seconds: int) -> float | None:
     """How long frames without a read go on before the alarm, rounded down to minutes; then one read ends it."""
     clock = SimulatedClock()
-    supervisor = Supervisor(clock, None, lambda _: reads_per_hour)
+    supervisor = Supervisor(clock, lambda _: reads_per_hour)
     for second in range(seconds):
         now_ns = second * 1_000_000_000
         clock.advance_to(now_ns)

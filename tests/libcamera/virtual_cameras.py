@@ -14,6 +14,9 @@ from anpr_node.config import CameraSection, SensorSection
 from anpr_node.drivers.csi_camera import TRIGGER_MODE, CsiCamera
 from anpr_node.drivers.lighting import Lighting
 
+FPS = 2.0
+"""What the driver expects, and so its patience: the camera is faster, but the machine may be busy."""
+
 
 class VirtualDevice(Picamera2):
     """The virtual camera has no raw stream, which picamera2 asks every camera for."""
@@ -55,7 +58,7 @@ class Bench:
             self.device = open_virtual(model)
             return self.device
 
-        camera = CsiCamera(CameraSection(fps=60), settings, lighting, remember, trigger_mode)
+        camera = CsiCamera(CameraSection(fps=FPS), settings, lighting, remember, trigger_mode)
         self._open.append(camera)
         return camera
 

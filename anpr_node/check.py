@@ -1,6 +1,6 @@
 """The self-test of `anpr-node check`: each item OK, WARN or FAIL, with what to do next.
 
-It changes nothing: pins are claimed and given back as they are, off.
+It leaves everything off: pins are claimed and given back, a real camera is lit for the one frame it takes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
-from anpr_node.drivers.platform import pin_factory, pins_of
+from anpr_node.drivers.platform import open_platform, pin_factory, pins_of
 from anpr_node.errors import AnprError
 from anpr_node.store.database import open_store
 from anpr_node.vision.reader import PlateReader
@@ -63,7 +63,7 @@ def _models(settings: Settings) -> Finding:
 
 
 def _wiring(settings: Settings) -> Finding:
-    Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), SystemClock()).close()
+    Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), SystemClock()).close()
     outputs = settings.outputs
     pins = f"relay {outputs.relay_pin}, LED {outputs.led_pin}, illuminator {outputs.illuminator_pin}"
     if outputs.pins == "simulated":
@@ -78,7 +78,22 @@ def _camera(settings: Settings) -> Finding:
         return Finding(
             "OK" if exists else "FAIL", "camera", f"recording {camera.path}" + ("" if exists else ": missing")
         )
-    return Finding("WARN", "camera", f"simulated {camera.light}; real cameras come with the picamera2 driver")
+    if camera.kind != "simulated":
+        return _real_camera(settings)
+    return Finding("WARN", "camera", f"simulated {camera.light}; on a node set camera.kind = 'csi' or 'gstreamer'")
+
+
+def _real_camera(settings: Settings) -> Finding:
+    """Light, pulses and one frame. Nothing else may use the camera meanwhile."""
+    with closing(open_platform(settings)) as platform:
+        platform.start(settings.camera)
+        frame = platform.camera.capture()
+        remarks = getattr(platform.camera, "remarks", [])
+    if frame is None:
+        return Finding("FAIL", "camera", "the source has ended: check sensor.source")
+    rows, columns = frame.pixels.shape
+    seen = f"{settings.camera.kind} {columns}×{rows}, {frame.exposure_us} us, gain {frame.gain:g}"
+    return Finding("WARN" if remarks else "OK", "camera", "; ".join([seen, *remarks]))
 
 
 def _clock(_: Settings) -> Finding:

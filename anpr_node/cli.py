@@ -353,7 +353,7 @@ def safe(settings: Settings) -> None:
     from anpr_node.drivers.gpio import Outputs
     from anpr_node.drivers.platform import pin_factory, pins_of
 
-    outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), SystemClock())
+    outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), SystemClock())
     outputs.all_off()
     outputs.close()
     click.echo("relay, LED and illuminator are off")

@@ -14,13 +14,17 @@ from gpiozero.pins import Factory
 from gpiozero.pins.mock import MockFactory
 
 from anpr_node.config import CameraSection, OutputsSection, Settings
+from anpr_node.drivers.boards import BOARDS
 from anpr_node.drivers.camera import Camera
-from anpr_node.drivers.clock import Clock, SimulatedClock
+from anpr_node.drivers.clock import Clock, SimulatedClock, SystemClock
+from anpr_node.drivers.csi_camera import CsiCamera
 from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.gst_camera import GstCamera
+from anpr_node.drivers.lighting import Lighting
 from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.drivers.trigger import Trigger
-from anpr_node.errors import ConfigError, WiringError
+from anpr_node.errors import AnprError, ConfigError, WiringError
 
 US_PER_S = 1_000_000
 
@@ -56,14 +60,19 @@ def pins_of(outputs: OutputsSection) -> Pins:
     return Pins(outputs.relay_pin, outputs.led_pin, outputs.illuminator_pin)
 
 
-def pin_factory(outputs: OutputsSection) -> Factory:
+def pin_factory(outputs: OutputsSection, board: str = "pc") -> Factory:
     """Gpiozero's factory for real or simulated pins. Raises WiringError where lgpio finds no chip."""
     if outputs.pins == "simulated":
         return MockFactory()
+    chip = BOARDS[board]
     try:
         from gpiozero.pins.lgpio import LGPIOFactory
 
-        return LGPIOFactory()
+        from anpr_node.drivers.header_pins import HeaderFactory
+
+        return LGPIOFactory() if chip.gpio_label is None else HeaderFactory(chip.gpio_label, chip.gpio_lines)
+    except WiringError:
+        raise
     except (ImportError, OSError, ValueError, GPIOZeroError) as error:
         raise WiringError(f"no GPIO chip to drive ({error}); on a PC set outputs.pins = 'simulated'") from error
 
@@ -78,9 +87,32 @@ def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequenc
     """
     if settings.camera.kind == "simulated":
         return _simulated(settings, realtime, planted)
+    if settings.camera.kind in {"csi", "gstreamer"}:
+        return _real(settings)
     clock = SimulatedClock()
     camera = ReplayCamera(Path(settings.camera.path or ""), clock, WallPacer() if realtime else None)
-    return Platform(clock, Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), clock), camera, None)
+    return Platform(
+        clock,
+        Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), clock),
+        camera,
+        None,
+    )
+
+
+def _real(settings: Settings) -> Platform:
+    """The board's own pins and a real camera; the pulse's width is the one that is set."""
+    clock, board = SystemClock(), BOARDS[settings.node.board]
+    outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, board.name), clock)
+    camera, sensor = settings.camera, settings.sensor
+    pulse_us = (lambda _: camera.exposure_us) if sensor.external_trigger else None
+    lighting = Lighting(pulse_us, lambda: outputs.illuminator.is_on)
+    try:
+        if camera.kind == "csi":
+            return Platform(clock, outputs, CsiCamera(camera, sensor, lighting), None)
+        return Platform(clock, outputs, GstCamera(board.pipeline(camera, sensor), camera, sensor, lighting), None)
+    except AnprError:
+        outputs.close()
+        raise
 
 
 def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Platform:

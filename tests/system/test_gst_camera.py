@@ -1,0 +1,188 @@
+"""The GStreamer driver on real GStreamer: live test pictures, files, stalls, and a plate that is read through it."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PICTURES
+
+from anpr_node import pictures
+from anpr_node.config import CameraSection, SensorSection, Settings, parse
+from anpr_node.drivers.boards import BOARDS
+from anpr_node.drivers.clock import SystemClock
+from anpr_node.drivers.gst_camera import GstCamera, load_gstreamer
+from anpr_node.drivers.lighting import Lighting
+from anpr_node.drivers.platform import open_platform
+from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
+from anpr_node.pipeline import Pipeline
+from anpr_node.vision.reader import PlateReader
+
+try:
+    load_gstreamer()
+    MISSING = ""
+except WiringError as error:
+    MISSING = str(error)
+
+pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+
+LIVE = "videotestsrc is-live=true pattern=ball ! video/x-raw,format={format},width={width},height=1088,framerate=60/1"
+FULL_BYTES = 1456 * 1088
+
+
+def camera(source: str, width: int = 1456, height: int = 1088, fps: float = 5.0) -> GstCamera:
+    """The driver on a source. `fps` sets its patience: three periods, 0.6 s here, for a busy machine."""
+    sensor, settings = SensorSection(source=source, width=width, height=height), CameraSection(fps=fps)
+    return GstCamera(BOARDS["pc"].pipeline(settings, sensor), settings, sensor, Lighting(lambda _: 400, lambda: True))
+
+
+@pytest.fixture
+def live() -> Iterator[GstCamera]:
+    with closing(camera(LIVE.format(format="NV12", width=1456))) as made:
+        yield made
+
+
+def test_both_planes_are_of_one_exposure(live: GstCamera) -> None:
+    for _ in range(20):
+        frame = live.capture()
+        assert frame is not None
+        assert (frame.pixels.shape, frame.small.shape) == ((1088, 1456), (239, 320))
+        shrunk = pictures.resize(frame.pixels, 320, 239).astype(int)
+        assert np.abs(shrunk - frame.small).max() < 60  # the ball's edge is scaled by another filter
+        assert np.abs(shrunk - frame.small).mean() < 0.5  # the ball of another frame would stand elsewhere
+
+
+def test_no_frame_is_copied(live: GstCamera) -> None:
+    live.capture()
+    tracemalloc.start()
+    addresses = {frame.pixels.ctypes.data for _ in range(60) if (frame := live.capture())}
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(addresses) < 12  # GStreamer's own buffers, in turn
+    assert peak < FULL_BYTES / 10, f"{peak} bytes were allocated at once"
+
+
+@pytest.mark.parametrize("grey", ["GRAY8", "NV12", "I420"])
+def test_padded_rows_of_every_grey_format(grey: str) -> None:
+    with closing(camera(LIVE.format(format=grey, width=1450), width=1450)) as made:
+        frame = made.capture()
+        assert frame is not None
+        assert frame.pixels.shape == (1088, 1450)
+        assert frame.pixels.strides == (1452, 1)
+        assert np.abs(pictures.resize(frame.pixels, *frame.small.shape[::-1]).astype(int) - frame.small).mean() < 0.5
+
+
+def test_colours_are_converted_once_by_gstreamer() -> None:
+    with closing(camera(LIVE.format(format="YUY2", width=1456))) as made:
+        frame = made.capture()
+    assert frame is not None
+    assert frame.pixels.max() > 200
+
+
+def test_the_time_is_ours_and_in_mid_exposure(live: GstCamera) -> None:
+    before_ns = time.monotonic_ns()
+    frames = [frame for _ in range(20) if (frame := live.capture())]
+    assert before_ns - 400_000 < frames[0].captured_ns < frames[-1].captured_ns < time.monotonic_ns()
+    for earlier, later in pairwise(frames):
+        periods = later.sequence - earlier.sequence
+        assert later.captured_ns - earlier.captured_ns == pytest.approx(periods * 1e9 / 60, abs=1000)
+    assert frames[0].exposure_us == 400
+
+
+def test_a_restart_goes_on_counting(live: GstCamera) -> None:
+    last = [frame.sequence for _ in range(5) if (frame := live.capture())][-1]
+    live.restart()
+    frame = live.capture()
+    assert frame is not None
+    assert frame.sequence > last
+
+
+def test_a_frame_outlives_its_camera(live: GstCamera) -> None:
+    frame = live.capture()
+    assert frame is not None
+    kept = frame.pixels.copy()
+    live.close()
+    live.close()
+    assert np.array_equal(frame.pixels, kept)
+    with pytest.raises(CameraClosed):
+        live.capture()
+
+
+def test_a_camera_that_is_too_slow_times_out_and_goes_on() -> None:
+    slow = "videotestsrc is-live=true ! video/x-raw,framerate=60/1 ! identity sleep-time=700000"
+    with closing(camera(slow, 320, 240, fps=60)) as made:
+        first = made.capture()
+        with pytest.raises(FrameTimeout, match="no frame in time"):
+            made.capture()
+        again = None
+        for _ in range(50):
+            try:
+                again = made.capture()
+                break
+            except FrameTimeout:
+                continue
+    assert first is not None
+    assert again is not None
+    assert again.sequence > first.sequence
+
+
+def test_a_source_that_fails_says_what_it_says(tmp_path: Path) -> None:
+    source = f"filesrc location={tmp_path}/absent.avi ! avidemux ! jpegdec"
+    with closing(camera(source)) as made, pytest.raises(FrameTimeout, match=r"filesrc\d* says: Resource not found"):
+        made.capture()
+
+
+def test_a_pipeline_that_cannot_be_built_is_refused() -> None:
+    with pytest.raises(WiringError, match='no element "nosuchsrc"'):
+        camera("nosuchsrc")
+
+
+def record(path: Path, frames: int) -> None:
+    """A real clip, as a recorder makes it."""
+    gst, _ = load_gstreamer()
+    made = gst.parse_launch(
+        f"videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,width=640,height=480,framerate=25/1"
+        f" ! jpegenc ! avimux ! filesink location={path}"
+    )
+    made.set_state(gst.State.PLAYING)
+    made.get_bus().timed_pop_filtered(20 * gst.SECOND, gst.MessageType.EOS)
+    made.set_state(gst.State.NULL)
+
+
+def test_a_file_is_played_to_its_end_in_its_own_time(tmp_path: Path) -> None:
+    record(tmp_path / "clip.avi", 20)
+    with closing(camera(f"filesrc location={tmp_path}/clip.avi ! avidemux ! jpegdec", 640, 480, fps=25)) as made:
+        started_s = time.monotonic()
+        frames = list(iter(made.capture, None))
+        assert time.monotonic() - started_s > 0.7
+    numbers = [frame.sequence for frame in frames if frame]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 19
+    assert len(numbers) >= 10  # what a busy machine fetches late is lost, and counted
+
+
+def test_a_plate_is_read_through_gstreamer(reader: PlateReader, settings: Settings) -> None:
+    picture = PICTURES / "ro_0894.jpg"
+    width, height = pictures.load_colour(picture).size
+    source = f"filesrc location={picture} ! jpegdec ! imagefreeze num-buffers=12 ! video/x-raw,framerate=10/1"
+    pipeline = Pipeline(reader, SystemClock(), settings)
+    with closing(camera(source, width, height, fps=10)) as made:
+        reads = [ripe for frame in iter(made.capture, None) if frame for ripe in pipeline.process(frame)]
+    reads += pipeline.finish()
+    assert [ripe.read.vrm for ripe in reads] == ["B305CIL"]
+
+
+def test_the_settings_open_it(tmp_path: Path) -> None:
+    content = {"camera": {"kind": "gstreamer"}, "sensor": {"source": LIVE.format(format="NV12", width=1456)}}
+    with closing(open_platform(parse(content, "test"))) as platform:
+        platform.start(CameraSection())
+        frame = platform.camera.capture()
+        assert frame is not None
+        assert frame.illuminated
+        assert frame.exposure_us == CameraSection().exposure_us

@@ -6,6 +6,7 @@ are views of GStreamer's own buffers; this module copies none.
 
 from __future__ import annotations
 
+import ctypes
 import weakref
 from typing import Any
 
@@ -30,14 +31,19 @@ INSTALL = "sudo apt install python3-gst-1.0 gir1.2-gst-plugins-base-1.0 gstreame
 
 
 def load_gstreamer() -> tuple[Any, Any]:
-    """The modules Gst and GstVideo, initialised. Raises WiringError where they are missing."""
+    """The modules Gst and GstVideo, initialised. Raises WiringError where they are missing.
+
+    GStreamer brings libunwind, which would take over the unwinding of C++ exceptions from libgcc: the first one that
+    LiteRT throws, at a damaged model say, then aborts the process. Loaded first, libgcc keeps it.
+    """
     try:
+        ctypes.CDLL("libgcc_s.so.1", mode=ctypes.RTLD_GLOBAL)
         import gi
 
         for name in ("Gst", "GstApp", "GstVideo"):
             gi.require_version(name, "1.0")
         from gi.repository import Gst, GstApp, GstVideo  # noqa: F401  GstApp gives the sinks their methods
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, OSError) as error:
         raise WiringError(f"GStreamer for Python is missing ({error}): {INSTALL}") from error
     Gst.init(None)
     return Gst, GstVideo

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -24,16 +26,18 @@ from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
 from anpr_node.pipeline import Pipeline
 from anpr_node.vision.reader import PlateReader
 
-try:
-    load_gstreamer()
-    MISSING = ""
-except WiringError as error:
-    MISSING = str(error)
-
-pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = pytest.mark.system
 
 LIVE = "videotestsrc is-live=true pattern=ball ! video/x-raw,format={format},width={width},height=1088,framerate=60/1"
 FULL_BYTES = 1456 * 1088
+
+
+@pytest.fixture(scope="module", autouse=True)
+def gstreamer() -> None:
+    try:
+        load_gstreamer()
+    except WiringError as error:
+        pytest.skip(str(error))
 
 
 def camera(source: str, width: int = 1456, height: int = 1088, fps: float = 5.0) -> GstCamera:
@@ -186,3 +190,15 @@ def test_the_settings_open_it(tmp_path: Path) -> None:
         assert frame is not None
         assert frame.illuminated
         assert frame.exposure_us == CameraSection().exposure_us
+
+
+def test_a_damaged_model_is_refused_beside_gstreamer(tmp_path: Path) -> None:
+    (tmp_path / "bad.tflite").write_bytes(b"no model")
+    body = (
+        "from anpr_node.drivers.gst_camera import load_gstreamer; load_gstreamer()\n"
+        "from ai_edge_litert.interpreter import Interpreter\n"
+        f"try: Interpreter('{tmp_path}/bad.tflite')\n"
+        "except ValueError: print('refused')"
+    )
+    done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, check=False)
+    assert done.stdout == "refused\n", f"exit {done.returncode}: {done.stderr}"

@@ -17,9 +17,10 @@ import numpy as np
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
-from anpr_node.drivers.platform import open_platform, pin_factory, pins_of
+from anpr_node.drivers.inputs import Inputs
+from anpr_node.drivers.platform import input_pins_of, open_platform, open_trigger, pin_factory, pins_of, pwm_device_of
 from anpr_node.errors import AnprError
-from anpr_node.store.database import open_store
+from anpr_node.store.database import use_store
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
 
@@ -43,6 +44,8 @@ def run(settings: Settings) -> Iterator[Finding]:
     checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
         ("models", _models),
         ("wiring", _wiring),
+        ("inputs", _inputs),
+        ("trigger", _trigger),
         ("camera", _camera),
         ("clock", _clock),
         ("store", _store),
@@ -69,6 +72,27 @@ def _wiring(settings: Settings) -> Finding:
     if outputs.pins == "simulated":
         return Finding("WARN", "wiring", f"{pins}, simulated; on a node set outputs.pins = 'lgpio'")
     return Finding("OK", "wiring", pins)
+
+
+def _inputs(settings: Settings) -> Finding:
+    factory = pin_factory(settings.outputs, settings.node.board)
+    with closing(Inputs(input_pins_of(settings.inputs), factory, SystemClock())) as inputs:
+        alarms = [
+            f"{name} on pin {line.pin} is raised or torn off; see hw/README.md"
+            for name, line in (("illuminator_fault", inputs.illuminator_fault), ("power_fail", inputs.power_fail))
+            if line is not None and line.raised
+        ]
+    if alarms:
+        return Finding("FAIL", "inputs", "; ".join(alarms))
+    return Finding("OK", "inputs", f"quiet: {', '.join(settings.inputs.fitted) or 'none fitted'}")
+
+
+def _trigger(settings: Settings) -> Finding:
+    trigger = open_trigger(settings, SystemClock())
+    if trigger is None:
+        return Finding("OK", "trigger", "none: the camera runs free, or is simulated with its own")
+    trigger.close()
+    return Finding("OK", "trigger", f"channel {settings.trigger.pwm_channel} of {pwm_device_of(settings)}, stopped")
 
 
 def _camera(settings: Settings) -> Finding:
@@ -106,7 +130,7 @@ def _clock(_: Settings) -> Finding:
 
 
 def _store(settings: Settings) -> Finding:
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         verdict = database.execute("PRAGMA quick_check").fetchone()[0]
     if verdict != "ok":
         return Finding("FAIL", "store", f"damaged ({verdict}); copy {settings.state_folder} away and call the engineer")

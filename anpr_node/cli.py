@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -146,7 +146,7 @@ def read(
     from anpr_node import stills
 
     reader, load_s = _reader(settings)
-    good = 0
+    good, annotated = 0, set[Path]()
     if annotate is not None:
         _make_folder(annotate)
     with _open_output(jsonl) as out:
@@ -156,7 +156,7 @@ def read(
             if result.problem is not None:
                 click.echo(f"warning: {result.problem}", err=True)
             elif annotate is not None:
-                stills.annotate(result, annotate)
+                stills.annotate(result, annotate, annotated)
         _emit(out, _meta(reader, load_s))
     if not good:
         raise AnprError("no picture could be read")
@@ -202,6 +202,7 @@ def replay(settings: Settings, clips: tuple[Path, ...], jsonl: Path | None, real
     """Run CLIPS (or folders of frames) through the whole pipeline, as the node would.
 
     Prints one JSON object per vehicle read, one per clip, and a last one with totals. Nothing is stored.
+    A read's last_s is the last sighting before it was published: the vehicle may stay in view for longer.
     """
     from anpr_node import clips as recordings
     from anpr_node.errors import ClipError
@@ -253,12 +254,12 @@ def search(
     """
     from anpr_node import search as searching
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store.database import open_store
+    from anpr_node.store.database import use_store
     from anpr_node.store.reads import Criteria
 
     wanted = Criteria(searching.normalise_pattern(pattern), _ns(from_), _ns(to), country, limit)
     query = searching.Query(getpass.getuser(), wanted, reason, case_ref, decision_ref)
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         found = searching.search(database, query, SystemClock())
     click.echo(f"{'UTC':<21}{'plate':<12}{'ctry':<6}{'conf':<6}{'lane':<6}{'direction':<13}hits")
     for row in found:
@@ -291,13 +292,13 @@ def hotlist_import(settings: Settings, file: Path, list_id: str | None) -> None:
     """
     from anpr_node.drivers.clock import SystemClock
     from anpr_node.hotlist import csv_import, lists
-    from anpr_node.store.database import open_store
+    from anpr_node.store.database import use_store
 
     name, clock = list_id or file.stem, SystemClock()
     parsed = csv_import.read_csv(file, name)
     for bad in parsed.bad_rows:
         click.echo(f"{file}:{bad.line}: {bad.problem}", err=True)
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         lists.replace(database, name, file.name, parsed.entries, clock.utc_ns(clock.monotonic_ns()))
     click.echo(f"list {name}: {len(parsed.entries)} entries in force, {len(parsed.bad_rows)} rows left out")
 
@@ -307,9 +308,9 @@ def hotlist_import(settings: Settings, file: Path, list_id: str | None) -> None:
 def hotlist_list(settings: Settings) -> None:
     """Show the lists in force; their plates are not shown."""
     from anpr_node.hotlist import lists
-    from anpr_node.store.database import open_store
+    from anpr_node.store.database import use_store
 
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         in_force = lists.show(database)
     click.echo(f"{'list':<20}{'entries':<10}{'imported (UTC)':<19}from")
     for entry in in_force:
@@ -348,12 +349,9 @@ def check(settings: Settings) -> None:
 @main.command()
 @with_settings
 def safe(settings: Settings) -> None:
-    """Switch every output off. Runs after every exit of the node (systemd ExecStopPost=)."""
+    """Switch every output off and stop the trigger. Runs after every exit of the node (systemd ExecStopPost=)."""
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.drivers.gpio import Outputs
-    from anpr_node.drivers.platform import pin_factory, pins_of
+    from anpr_node.drivers.platform import make_safe
 
-    outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), SystemClock())
-    outputs.all_off()
-    outputs.close()
-    click.echo("relay, LED and illuminator are off")
+    make_safe(settings, SystemClock())
+    click.echo("relay, LED and illuminator are off, the trigger is stopped")

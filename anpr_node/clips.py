@@ -85,7 +85,10 @@ def _keep(reads: dict[str, PlateRead], fresh: list[PlateRead]) -> None:
 
 
 def as_json(clip: PlayedClip) -> Iterator[dict[str, Any]]:
-    """The contract of `replay --jsonl`: one object per read, then one for the clip."""
+    """The contract of `replay --jsonl`: one object per read, then one for the clip.
+
+    `first_s` to `last_s` is what was known at publication, as the node would store it; the passage may last longer.
+    """
     for read in clip.reads:
         yield {
             "clip": clip.path.name,

@@ -58,9 +58,6 @@ class SensorSection(Section):
     width: int = Field(1456, ge=64, le=4608)
     height: int = Field(1088, ge=64, le=4608)
     gain: float = Field(4.0, ge=1, le=64)
-    external_trigger: bool = Field(
-        True, description="pulses expose the sensor (IMX296); else it runs freely at camera.fps"
-    )
     region: tuple[float, float, float, float] = Field(
         (0.0, 0.0, 1.0, 1.0),
         strict=False,
@@ -109,6 +106,53 @@ class OutputsSection(Section):
         return self
 
 
+class TriggerSection(Section):
+    """The pulses that open the shutter and fire the strobe."""
+
+    kind: Literal["none", "pwm"] = Field(
+        "none", description="none: the sensor runs freely at camera.fps, or is simulated; pwm: pulses expose it"
+    )
+    pwm_root: str = Field("/sys/class/pwm", min_length=1)
+    pwm_device: str | None = Field(None, min_length=3, description="by default the board's own, by its name in sysfs")
+    pwm_channel: int = Field(0, ge=0, le=7)
+    pwm_pin: int = Field(12, ge=2, le=27, description="where hw/overlay brings the channel out")
+    duty_max: float = Field(0.1, gt=0, le=0.1, description="share of the period; the built-in limit is the highest")
+    bracket_us: int = Field(0, ge=0, le=2_000, description="every second exposure of the night; 0: all are alike")
+    capture: Literal["free", "presence"] = "free"
+    idle_fps: float = Field(1.0, ge=0.2, le=10, description="with capture = 'presence', while nobody is there")
+    presence_hold_s: float = Field(2.0, ge=0.1, le=60, description="full rate for so long after the line has fallen")
+
+
+class InputsSection(Section):
+    """Input pins (BCM numbers) and which of them are wired."""
+
+    fitted: list[Literal["illuminator_fault", "presence", "power_fail"]] = ["illuminator_fault", "power_fail"]
+    illuminator_fault_pin: int = Field(23, ge=2, le=27)
+    presence_pin: int = Field(24, ge=2, le=27)
+    power_fail_pin: int = Field(25, ge=2, le=27)
+    presence_contact: Literal["opens", "closes"] = Field("opens", description="what the detector's contact does")
+
+
+class DayNightSection(Section):
+    """When the node goes over from night to day. Levels are grey values per 100 µs of exposure at gain 1."""
+
+    mode: Literal["fixed", "auto"] = Field("fixed", description="fixed: the night's exposures, always lit")
+    night_below: float = Field(2.0, gt=0, le=1000)
+    day_above: float = Field(6.0, gt=0, le=1000)
+    steady_s: float = Field(30.0, ge=1, le=600, description="the level must stay beyond for so long")
+    day_exposure_us: int = Field(200, ge=20, le=2_000)
+    day_lit: bool = Field(False, description="the strobe flashes by day too")
+    passages_min: int = Field(10, ge=3, le=100, description="so many are judged before reads decide in the twilight")
+    success_min: float = Field(0.5, gt=0, lt=1, description="below this share of reads the other light is tried")
+    twilight_try_s: float = Field(300.0, ge=10, le=3600, description="for so long at least")
+
+    @model_validator(mode="after")
+    def _levels_are_apart(self) -> DayNightSection:
+        if self.day_above < 1.5 * self.night_below:
+            raise ValueError("day_above must be at least 1.5 times night_below, or the light would flutter")
+        return self
+
+
 class TrackingSection(Section):
     """How long a plate may hide and still be the same one."""
 
@@ -132,7 +176,10 @@ class ReadingSection(Section):
         0.85, gt=0, lt=1, description="the same for a text read only once, or one that its country does not issue"
     )
     plate_width_max_px: float = Field(600.0, ge=100, le=4000)
-    country_above: float = Field(0.7, gt=0, lt=1)
+    country_above: float = Field(0.5, gt=0, lt=1)
+    look_again_s: float = Field(
+        0.5, ge=0.1, le=10, description="an unsure plate of the same size is looked at again after so long"
+    )
     better_width: float = Field(1.15, ge=1, le=3, description="after that it is read again when this much wider")
 
 
@@ -151,6 +198,9 @@ class Settings(Section):
     models: ModelsSection = ModelsSection()
     store: StoreSection = StoreSection()
     outputs: OutputsSection = OutputsSection()
+    trigger: TriggerSection = TriggerSection()
+    inputs: InputsSection = InputsSection()
+    daynight: DayNightSection = DayNightSection()
     tracking: TrackingSection = TrackingSection()
     reading: ReadingSection = ReadingSection()
     queue: QueueSection = QueueSection()
@@ -159,6 +209,20 @@ class Settings(Section):
     def _simulation_is_whole(self) -> Settings:
         if self.camera.kind == "simulated" and self.outputs.pins != "simulated":
             raise ValueError("camera.kind = 'simulated' is wired to simulated pins; set outputs.pins = 'simulated'")
+        if self.camera.kind == "simulated" and self.trigger.kind != "none":
+            raise ValueError("camera.kind = 'simulated' brings its own trigger; set trigger.kind = 'none'")
+        return self
+
+    @model_validator(mode="after")
+    def _wiring_is_whole(self) -> Settings:
+        outputs, inputs = self.outputs, self.inputs
+        used = [outputs.relay_pin, outputs.led_pin, outputs.illuminator_pin]
+        used += [getattr(inputs, f"{name}_pin") for name in inputs.fitted]
+        used += [self.trigger.pwm_pin] if self.trigger.kind == "pwm" else []
+        if len(set(used)) < len(used):
+            raise ValueError(f"a pin is used twice among those of outputs, inputs and trigger: {sorted(used)}")
+        if self.trigger.capture == "presence" and "presence" not in inputs.fitted:
+            raise ValueError("trigger.capture = 'presence' needs 'presence' in inputs.fitted")
         return self
 
     @property

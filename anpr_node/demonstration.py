@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
-from contextlib import closing
 from pathlib import Path
 
 from anpr_node import config
@@ -12,7 +13,7 @@ from anpr_node.drivers.platform import open_platform
 from anpr_node.hotlist import csv_import, lists
 from anpr_node.live import REFRESH_S, LiveView
 from anpr_node.node import Node
-from anpr_node.store.database import open_store
+from anpr_node.store.database import use_store
 
 HOTLIST = """vrm,country,category,reason,issuer
 1-VOL-112,B,seize,stolen vehicle (demo),zone
@@ -24,13 +25,15 @@ PLANTED = ("1VOL112", "2ZOE404", "WOBDE77", "1KEU001")
 
 
 def run(folder: Path, seconds: float | None, light: str, seed: int) -> None:
-    """Run live until the time is over or Ctrl-C."""
+    """Run live until the time is over, Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end alike, and leave nothing behind
     settings = config.parse({"camera": {"light": light, "seed": seed}, "store": {"folder": str(folder)}}, "demo")
     _import_hotlist(settings, folder)
     with Node(settings, open_platform(settings, planted=PLANTED)) as node:
         view = LiveView(node)
-        view.start()
-        _watch(node, view, seconds)
+        with contextlib.suppress(KeyboardInterrupt):  # the way to leave the demo
+            view.start()
+            _watch(node, view, seconds)
     view.finish()
     if node.failure is not None:
         raise node.failure
@@ -38,16 +41,13 @@ def run(folder: Path, seconds: float | None, light: str, seed: int) -> None:
 
 def _watch(node: Node, view: LiveView, seconds: float | None) -> None:
     ends_s = None if seconds is None else time.monotonic() + seconds
-    try:
-        while not node.ended.wait(REFRESH_S) and (ends_s is None or time.monotonic() < ends_s):
-            view.refresh()
-    except KeyboardInterrupt:
-        pass  # the way to leave the demo
+    while not node.ended.wait(REFRESH_S) and (ends_s is None or time.monotonic() < ends_s):
+        view.refresh()
 
 
 def _import_hotlist(settings: config.Settings, folder: Path) -> None:
     file, clock = folder / "demo.csv", SystemClock()
     file.write_text(HOTLIST, encoding="utf-8")
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         parsed = csv_import.read_csv(file, "demo")
         lists.replace(database, "demo", file.name, parsed.entries, clock.utc_ns(clock.monotonic_ns()))

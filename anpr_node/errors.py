@@ -44,5 +44,9 @@ class WiringError(AnprError, OSError):
     """A pin cannot be driven: in use, absent, or held longer than the circuit allows."""
 
 
+class PowerFailing(AnprError, OSError):
+    """The supply has given its warning: the node stops in order while the hold-up lasts."""
+
+
 class RefusedByPolicy(AnprError, PermissionError):
     """The request is understood and refused: no reason given, or not allowed to this person."""

@@ -1,7 +1,8 @@
 """The composition root: builds the node from its settings, starts its threads, watches them, stops them.
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (store, match, signal).
-Any thread that ends, ends the node; systemd starts it again.
+A third one looks at the inputs, as either of the two may wait, for a camera or for the card. Any thread that ends, ends
+the node; systemd starts it again.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from dataclasses import dataclass
 from anpr_node import __version__
 from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
+from anpr_node.daylight import DayNight
 from anpr_node.drivers.platform import Platform
-from anpr_node.errors import AnprError, FrameTimeout, StoreError
+from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreError
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorded, Recorder
-from anpr_node.store.database import note_start, open_store
+from anpr_node.records import Frame
+from anpr_node.store.database import checkpoint, note_start, open_store
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,9 @@ TIMEOUTS_MAX = 30
 TICK_S = 0.02
 STORE_RETRY_S = 1.0
 JOIN_S = 5.0
+"""At the stop each thread gets so long; what the recorder has not written by then is dropped and counted."""
+STORE_BUSY_S = 0.2
+"""The recorder waits no longer than this for another writer at once: pulses end by its tick."""
 START_FREE_MB_MIN = 10
 LOOP_TIMES_KEPT = 300
 RECENT_KEPT = 200
@@ -50,12 +56,15 @@ class Snapshot:
     queue_depth: int
     queue_max: int
     reads_dropped: int
+    unread: int
     reads: int
     hits: int
     store_failures: int
     relay_on: bool
     led_on: bool
     illuminator_on: bool
+    illuminator_faults: int = 0
+    light: str = "night"
 
 
 class Node:
@@ -76,16 +85,20 @@ class Node:
         )
         self._note_start()
         self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
-        self._stopping, self._loop_ended = threading.Event(), threading.Event()
+        self._waiting: Ripe | None = None
+        """What the store did not take yet."""
+        self._stopping, self._giving_up, self._loop_ended = threading.Event(), threading.Event(), threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
         self.recent: deque[Recorded] = deque(maxlen=RECENT_KEPT)
         self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
         self._timeouts = self._frames_lost = self._reads_dropped = 0
         self._reads = self._hits = self._store_failures = 0
+        self._daynight = DayNight(settings.daynight) if settings.daynight.mode == "auto" else None
+        self._passages_seen = (0, 0)
         self._threads = [
             threading.Thread(target=self._guard, args=(body,), name=name)
-            for name, body in (("recorder", self._record), ("loop", self._loop))
+            for name, body in (("inputs", self._watch_inputs), ("recorder", self._record), ("loop", self._loop))
         ]
 
     def _note_start(self) -> None:
@@ -113,8 +126,15 @@ class Node:
         self.stop()
 
     def start(self) -> None:
-        """Light, trigger, threads. What cannot start leaves everything off."""
+        """Light, trigger, threads. What cannot start leaves everything off.
+
+        Raises:
+            ConfigError: an exposure is beyond the limits.
+            PowerFailing: the supply is going already.
+
+        """
         try:
+            self._expect_power()
             self.platform.start(self._settings.camera)
         except AnprError:
             self.platform.close()
@@ -123,12 +143,31 @@ class Node:
             thread.start()
 
     def stop(self) -> None:
-        """Ask all threads first, then wait for each; then the safe state. What is queued is still recorded."""
+        """Ask all threads first, then wait for each; then the safe state.
+
+        What is queued is still recorded as far as time allows, and counted where it does not.
+        """
         self._stopping.set()
         for thread in reversed(self._threads):  # the loop first: it feeds the recorder
-            if thread.ident is not None:
-                thread.join(JOIN_S)
+            self._join(thread)
+        self._giving_up.set()
+        self._join(self._threads[0])  # the pins are its own until its last commit is over
+        self._count_left()
         self.platform.close()
+
+    @staticmethod
+    def _join(thread: threading.Thread) -> None:
+        if thread.ident is not None:
+            thread.join(JOIN_S)
+
+    def _count_left(self) -> None:
+        left = self._queue.qsize() + (self._waiting is not None)
+        if left:
+            log.error("%d reads dropped: they were not on the card when the node had to stop", left)
+        self._reads_dropped += left
+        self._waiting = None
+        with self._queue.mutex:
+            self._queue.queue.clear()
 
     def _guard(self, body: Callable[[], None]) -> None:
         """The one broad except of a thread: whatever ends it is logged and ends the node."""
@@ -143,6 +182,17 @@ class Node:
         finally:
             self._stopping.set()
             self.ended.set()
+
+    def _expect_power(self) -> None:
+        if self.platform.power_failing:
+            self.platform.make_dark()  # what draws most goes first, long before the threads have ended
+            raise PowerFailing("the supply fails; without a wire to it, take power_fail out of inputs.fitted")
+
+    def _watch_inputs(self) -> None:
+        """Follow faults and presence, and end the node in order when the supply gives its warning."""
+        while not self._stopping.wait(TICK_S):
+            self.platform.tick()
+            self._expect_power()
 
     def _loop(self) -> None:
         """The loop's thread; the recorder empties the queue when it has ended, for whatever reason."""
@@ -169,8 +219,20 @@ class Node:
             next_sequence = frame.sequence + 1
             started_s = time.perf_counter()
             self._hand_over(self._pipeline.process(frame))
+            self._follow_daylight(frame)
             self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
         self._hand_over(self._pipeline.finish())
+
+    def _follow_daylight(self, frame: Frame) -> None:
+        if self._daynight is None:
+            return
+        counters, before, (read, unread) = self._pipeline.counters, self._daynight.light, self._passages_seen
+        self._daynight.passed(counters.reads - read, counters.unread - unread)
+        self._passages_seen = (counters.reads, counters.unread)
+        light = self._daynight.look(frame)
+        if light != before:
+            log.info("light %s", light)
+            self.platform.use_light(light)
 
     def _hand_over(self, ripe: list[Ripe]) -> None:
         for item in ripe:
@@ -184,14 +246,17 @@ class Node:
         """Store, match and signal until the loop has ended and everything it handed over is on the card."""
         outputs, outputs_settings = self.platform.outputs, self._settings.outputs
         signals = Signals(outputs, outputs_settings.relay_pulse_s, outputs_settings.led_pulse_s)
-        with contextlib.closing(open_store(self._settings.state_folder)) as database:
+        with contextlib.closing(open_store(self._settings.state_folder, STORE_BUSY_S)) as database:
             writer = Recorder(database, signals, self.platform.clock)
-            waiting: Ripe | None = None
-            while waiting or not self._loop_ended.is_set() or not self._queue.empty():
-                outputs.tick()  # also while the card fails: a relay must not stay closed for that
-                waiting = waiting or self._next_ripe()
-                if waiting and self._store(writer, waiting):
-                    waiting = None
+            while self._has_work() and not self._giving_up.is_set():
+                outputs.tick()
+                self._waiting = self._waiting or self._next_ripe()
+                if self._waiting and self._store(writer, self._waiting):
+                    self._waiting = None
+            checkpoint(database)
+
+    def _has_work(self) -> bool:
+        return self._waiting is not None or not self._loop_ended.is_set() or not self._queue.empty()
 
     def _next_ripe(self) -> Ripe | None:
         try:
@@ -200,19 +265,27 @@ class Node:
             return None
 
     def _store(self, writer: Recorder, ripe: Ripe) -> bool:
-        """Whether the read is on the card now. A full card may get room again, so it is tried until the node stops."""
+        """Whether the read is on the card now. A full card may get room again: it is tried until the node must stop."""
         try:
             recorded = writer.record(ripe.read, ripe.evidence)
         except StoreError as error:
             self._store_failures += 1
             log.error("%s", error)
-            if self._stopping.wait(STORE_RETRY_S):
+            if self._must_give_up(STORE_RETRY_S):
                 raise
             return False
         self._reads += recorded.read.corrects is None
         self._hits += len(recorded.hits)
         self.recent.append(recorded)
         return True
+
+    def _must_give_up(self, wait_s: float) -> bool:
+        """Wait before the store is tried again. Pulses end meanwhile: a relay must not stay closed for a full card."""
+        for _ in range(round(wait_s / TICK_S)):
+            self.platform.outputs.tick()
+            if self._giving_up.wait(TICK_S):
+                return True
+        return False
 
     def snapshot(self) -> Snapshot:
         """How the node is doing; safe to call from any thread."""
@@ -227,10 +300,13 @@ class Node:
             queue_depth=self._queue.qsize(),
             queue_max=self._settings.queue.reads_max,
             reads_dropped=self._reads_dropped,
+            unread=self._pipeline.counters.unread,
             reads=self._reads,
             hits=self._hits,
             store_failures=self._store_failures,
             relay_on=outputs.relay.is_on,
             led_on=outputs.led.is_on,
             illuminator_on=outputs.illuminator.is_on,
+            illuminator_faults=self.platform.illuminator.faults if self.platform.illuminator else 0,
+            light=self._daynight.light if self._daynight else "night",
         )

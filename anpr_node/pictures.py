@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from anpr_node.errors import PictureError
@@ -17,6 +18,7 @@ from anpr_node.records import Corners, Plane
 
 PIXELS_MAX = 100_000_000
 SIDE_MIN_PX = 8
+SENSOR_BITS = (8, 10, 12, 14, 16)
 _BILINEAR = Image.Resampling.BILINEAR
 _REDUCING_GAP = 2.0  # Pillow first averages whole blocks down to twice the wanted size: 3 times faster, no aliasing
 
@@ -49,7 +51,8 @@ def load_grey(path: Path) -> Plane:
 def load_colour(path: Path) -> Image.Image:
     """The same picture upright and in colour, for people to look at."""
     with Image.open(path) as picture:
-        return ImageOps.exif_transpose(picture).convert("RGB")
+        upright = ImageOps.exif_transpose(picture)
+        return (as_image(_to_grey(upright)) if upright.mode.startswith("I") else upright).convert("RGB")
 
 
 def _is_empty(path: Path) -> bool:
@@ -65,14 +68,20 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
 
 
 def _to_grey(picture: Image.Image) -> Plane:
-    if picture.mode.startswith("I"):  # 16-bit scanners and sensors: keep the upper eight bits
+    if picture.mode.startswith("I"):  # 16-bit scanners and sensors: keep the upper eight of the bits in use
         wide = np.asarray(picture).astype(np.int64)
-        upper: Plane = np.clip(wide >> 8, 0, 255).astype(np.uint8)
+        upper: Plane = np.clip(wide >> _unused_bits(wide), 0, 255).astype(np.uint8)
         return upper
     if picture.mode == "CMYK":
         picture = picture.convert("RGB")
     plane: Plane = np.asarray(picture.convert("L"))
     return plane
+
+
+def _unused_bits(wide: NDArray[np.int64]) -> int:
+    """How many low bits to drop: many sensors write 10, 12 or 14 bits into 16, which would else be black."""
+    used = int(wide.max()).bit_length()
+    return next((bits for bits in SENSOR_BITS if used <= bits), SENSOR_BITS[-1]) - 8
 
 
 def as_image(plane: Plane) -> Image.Image:

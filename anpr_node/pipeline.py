@@ -14,13 +14,15 @@ from anpr_node.drivers.clock import Clock
 from anpr_node.ids import uuid7
 from anpr_node.records import Evidence, Frame, PlateBox, PlateRead, Reading
 from anpr_node.tracking.passage import Passage, touches_edge
-from anpr_node.tracking.repeats import RecentReads
+from anpr_node.tracking.repeats import Published, RecentReads
 from anpr_node.tracking.tracker import Track, Tracker
 from anpr_node.tracking.vote import Vote
 from anpr_node.vision import syntax
 from anpr_node.vision.reader import PlateReader
 
 TWIN_OVERLAP = 0.3
+ENTERED_HEIGHTS = 0.6
+"""A rough box nearer to the edge than this may show a part of a plate, which grows as it comes in, whatever its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Counters:
     corrections: int = 0
     repeats: int = 0
     unread: int = 0
+    """Tracks that were looked at and gave no read: plates that nobody could read, and signs that are none."""
 
 
 class Pipeline:
@@ -65,9 +68,13 @@ class Pipeline:
         self.counters.frames += 1
         boxes = self._reader.detector.first_look(frame)
         seen = self._tracker.update(boxes, frame.captured_ns)
+        for track in seen:
+            if touches_edge(track.first_box, frame, ENTERED_HEIGHTS):
+                track.set_out_here()
         self._read_some(seen, frame)
-        lost = self._tracker.drop_lost(frame.captured_ns)
-        return [*self._publish(seen, ended=False), *self._publish(lost, ended=True)]
+        gone = self._tracker.out_of_sight(frame.captured_ns)
+        self._tracker.drop_lost(frame.captured_ns)
+        return [*self._publish(seen, ended=False), *self._publish(gone, ended=True)]
 
     def finish(self) -> list[Ripe]:
         """The camera has ended: what is still in view is published on what is known."""
@@ -77,7 +84,7 @@ class Pipeline:
     def _read_some(self, seen: list[Track], frame: Frame) -> None:
         """Spend this frame's few looks on the plates that need them most: those with the fewest so far."""
         waiting = [(self._passage(track), track) for track in seen]
-        waiting = [(passage, track) for passage, track in waiting if passage.wants(track.box, frame)]
+        waiting = [(passage, track) for passage, track in waiting if passage.wants(track.rough, frame)]
         waiting.sort(key=lambda pair: (pair[0].attempts, -pair[1].box.width_px))
         for passage, track in waiting[: self._settings.reading.looks_per_frame_max]:
             if track in self._tracker.tracks:  # an earlier look of this frame may have found it to be a twin
@@ -85,7 +92,7 @@ class Pipeline:
 
     def _look(self, passage: Passage, track: Track, frame: Frame) -> None:
         self.counters.looks += 1
-        passage.tried(track.box.width_px)
+        passage.tried(track.rough.width_px, frame)
         view = self._reader.look(frame.pixels, track.box)
         if view is None or touches_edge(view.box, frame) or self._is_twin(track, view.box):
             return
@@ -110,7 +117,8 @@ class Pipeline:
         return self._passage(track).published is not None, track.sightings
 
     def _passage(self, track: Track) -> Passage:
-        return self._passages.setdefault(track.track_id, Passage(self._settings.reading))
+        """The track's passage; one that stood and comes back into sight begins another."""
+        return self._passages.setdefault(track.track_id, Passage(self._settings.reading, track.last_seen_ns))
 
     def _publish(self, tracks: list[Track], ended: bool) -> Iterator[Ripe]:
         for track in tracks:
@@ -118,27 +126,31 @@ class Pipeline:
             verdict = passage.verdict_to_publish(ended) if passage else None
             if passage and verdict and not self._is_repeat(verdict, track, passage):
                 yield self._ripe(passage, verdict, track)
-            elif ended and passage and passage.published is None and passage.readings:
+            elif ended and passage and passage.published is None and passage.attempts:
                 self.counters.unread += 1
 
     def _is_repeat(self, verdict: Vote, track: Track, passage: Passage) -> bool:
         """Whether this passage was published a moment ago by a track that broke off; then it is done with."""
-        again = passage.published is None and self._recent.is_repeat(verdict.text, track, passage.is_sure)
-        if again:
-            passage.published = verdict
-            self.counters.repeats += 1
-        return again
+        if passage.published is not None:
+            return False
+        before = self._recent.find(verdict.text, passage.since_ns, track, passage.is_sure)
+        if before is None:
+            return False
+        passage.published, passage.published_id = before.text, before.read_id
+        passage.corrections = before.corrections
+        self.counters.repeats += 1
+        return True
 
     def _ripe(self, passage: Passage, verdict: Vote, track: Track) -> Ripe:
         kept = passage.kept[verdict.text]
-        flags: tuple[str, ...] = ("standing",) if track.stands and track.sightings > 1 else ()
+        flags: tuple[str, ...] = ("standing",) if track.stands else ()
         if syntax.fits(verdict.text, verdict.country) is False:
             flags += ("format_mismatch",)
         corrects, before = passage.published_id, passage.published
         if before is not None:
             passage.corrections += 1
             self.counters.corrections += 1
-            flags += (f"corrected_from:{before.text}",)
+            flags += (f"corrected_from:{before}",)
         else:
             self.counters.reads += 1
         last_seen_ns = self._clock.utc_ns(track.last_seen_ns)
@@ -150,7 +162,7 @@ class Pipeline:
             confidence=verdict.confidence,
             candidates=verdict.candidates,
             votes=verdict.votes,
-            first_seen_ns=self._clock.utc_ns(track.first_seen_ns),
+            first_seen_ns=self._clock.utc_ns(passage.since_ns),
             last_seen_ns=last_seen_ns,
             clock=self._clock.state(),
             lane=self._settings.node.lane,
@@ -163,6 +175,6 @@ class Pipeline:
             flags=flags,
             corrects=corrects,
         )
-        passage.published, passage.published_id = verdict, read.read_id
-        self._recent.remember(verdict.text, track)
+        passage.published, passage.published_id = verdict.text, read.read_id
+        self._recent.remember(Published(verdict.text, read.read_id, passage.corrections, track), corrects)
         return Ripe(read, kept.evidence)

@@ -80,13 +80,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PlateText:
-    """What the recogniser makes of one patch. `candidates` are best first and include `text`."""
+    """What the recogniser makes of one patch. `candidates` are best first and include `text`.
+
+    `legibility` 0..1 is the decoder's chance that the plate carries one of the candidates: near 1 with two of them says
+    O or 0, near 0 says that reading is hopeless.
+    """
 
     text: str
     char_scores: tuple[float, ...]
     candidates: tuple[Candidate, ...]
     country: str | None
     country_score: float
+    legibility: float = 0.0
 
     @property
     def score(self) -> float:
@@ -125,7 +130,8 @@ class Evidence:
 class PlateRead:
     """One passage of one vehicle. Times are UTC nanoseconds; `vrm` is A-Z0-9; `confidence` is the vote's, 0..1.
 
-    `corrects` names the read that this one replaces: a correction is a new row, the old one stays.
+    `last_seen_ns` is the last sighting before publication: a read goes out while its vehicle is still in view, which
+    may last longer. `corrects` names the read that this one replaces: a correction is a new row, the old one stays.
     """
 
     read_id: str

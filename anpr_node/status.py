@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import time
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from anpr_node import __version__
 from anpr_node.config import Settings
 from anpr_node.hotlist import lists
 from anpr_node.node import Snapshot
-from anpr_node.store.database import open_store
+from anpr_node.store.database import use_store
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
@@ -50,7 +49,7 @@ def read_heartbeat(settings: Settings) -> dict[str, Any] | None:
 
 def collect(settings: Settings) -> dict[str, Any]:
     """Everything that `anpr-node status --json` prints. Raises StoreError."""
-    with closing(open_store(settings.state_folder)) as database:
+    with use_store(settings.state_folder) as database:
         reads, first_ns, last_ns = database.execute(
             "SELECT count(*), min(first_seen_ns), max(last_seen_ns) FROM read WHERE corrects IS NULL"
         ).fetchone()

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from PIL import ImageDraw
 
 from anpr_node import pictures
 from anpr_node.errors import PictureError
-from anpr_node.records import Frame, Plane, PlateBox, PlateText
-from anpr_node.vision.reader import PlateReader
+from anpr_node.records import Plane, PlateBox, PlateText
+from anpr_node.vision.reader import PlateReader, PlateView
 
 KIB_PER_MIB = 1024
+SAME_OVERLAP = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,18 @@ def read_all(reader: PlateReader, files: Iterable[Path], *, patches: bool) -> It
 
 def read_scene(reader: PlateReader, plane: Plane) -> tuple[FoundPlate, ...]:
     """All plates of a picture, surest first; texts the recogniser itself doubts are left out."""
-    frame = Frame(0, 0, 0, 1.0, False, plane, pictures.small_plane(plane))
-    found: dict[str, FoundPlate] = {}
-    for box in reader.detector.first_look(frame):
-        view = reader.look(plane, box)
-        if view is None or view.plate.score < reader.reject_below:
-            continue
-        before = found.get(view.plate.text)
-        if before is None or view.plate.score > before.plate.score:  # two rough boxes may lead to one plate
-            found[view.plate.text] = FoundPlate(view.box, view.plate)
-    return tuple(sorted(found.values(), key=lambda f: -f.plate.score))
+    views = filter(None, (reader.look(plane, box) for box in reader.detector.search(plane)))
+    found: list[FoundPlate] = []
+    for view in sorted(views, key=lambda view: -view.plate.score):
+        if reader.is_reading(view.plate) and not any(_is_same(view, other) for other in found):
+            found.append(FoundPlate(view.box, view.plate))
+    return tuple(found)
+
+
+def _is_same(view: PlateView, other: FoundPlate) -> bool:
+    """Whether two rough boxes led to one plate."""
+    overlap = view.box.overlap(other.box) if other.box else 0.0
+    return overlap > SAME_OVERLAP or view.plate.text == other.plate.text
 
 
 def _read_patch(reader: PlateReader, plane: Plane) -> tuple[FoundPlate, ...]:
@@ -112,6 +116,7 @@ def _plate_json(found: FoundPlate) -> dict[str, Any]:
         "box": None if found.box is None else [round(v, 1) for v in found.box.bounds],
         "corners": None if found.box is None else [[round(x, 1), round(y, 1)] for x, y in found.box.corners],
         "country": found.plate.country,
+        "legibility": round(found.plate.legibility, 4),
         "candidates": [candidate.text for candidate in found.plate.candidates],
     }
 
@@ -125,8 +130,11 @@ def peak_rss_mb() -> float:
     return int(re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[1]) / KIB_PER_MIB  # type: ignore[index]
 
 
-def annotate(result: ReadPicture, folder: Path) -> Path:
-    """Write a copy of the picture with every plate outlined and its text beside it; returns its path."""
+def annotate(result: ReadPicture, folder: Path, taken: set[Path]) -> Path:
+    """Write a copy of the picture with every plate outlined and its text beside it; returns its path.
+
+    `taken` are the copies of this run so far, which it adds to: pictures of one name do not overwrite each other.
+    """
     picture = pictures.load_colour(result.path)
     draw = ImageDraw.Draw(picture)
     size = max(14, picture.height // 40)
@@ -139,6 +147,8 @@ def annotate(result: ReadPicture, folder: Path) -> Path:
         x, y, _, _ = found.box.bounds
         place = (x, max(0.0, y - size * 1.4))
         draw.text(place, label, fill=(255, 220, 0), font_size=size, stroke_width=2, stroke_fill=(0, 0, 0))
-    target = folder / f"{result.path.stem}.annotated.png"
+    names = (f"{result.path.stem}{mark}.annotated.png" for mark in chain([""], (f".{n}" for n in count(2))))
+    target = next(path for name in names if (path := folder / name) not in taken)
+    taken.add(target)
     picture.save(target)
     return target

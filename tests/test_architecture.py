@@ -16,7 +16,7 @@ LAYERS = (
     ("config", "policy", "pictures"),
     ("drivers", "vision", "tracking", "store"),
     ("hotlist", "alert"),
-    ("pipeline", "recorder", "search", "stills"),
+    ("pipeline", "recorder", "search", "stills", "daylight"),
     ("clips", "node", "check"),
     ("live", "status"),
     ("service", "demonstration"),

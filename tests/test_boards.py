@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,6 +9,7 @@ from conftest import ROOT
 
 from anpr_node.config import CameraSection, NodeSection, SensorSection, parse
 from anpr_node.drivers.boards import BOARDS
+from anpr_node.drivers.platform import pwm_device_of
 from anpr_node.errors import ConfigError, WiringError
 
 CAMERA, SENSOR = CameraSection(fps=60, exposure_us=300), SensorSection(gain=4.0)
@@ -24,21 +24,22 @@ def test_every_board_is_in_the_table_of_what_was_tried() -> None:
     assert not [name for name in BOARDS if f"| `{name}` |" not in table]
 
 
-def test_the_pwm_is_found_by_its_controller_not_by_its_number(tmp_path: Path) -> None:
-    for number, device in ((0, "1f0009c000.pwm"), (2, "1f00098000.pwm")):
-        (tmp_path / "devices" / device).mkdir(parents=True)
-        (tmp_path / f"pwmchip{number}").mkdir()
-        (tmp_path / f"pwmchip{number}" / "device").symlink_to(tmp_path / "devices" / device)
-    pwm = BOARDS["raspberry-pi-5"].pwm
-    assert pwm is not None
-    assert pwm.chip(tmp_path) == tmp_path / "pwmchip2"
+def test_every_board_with_a_header_has_a_pwm_of_its_own() -> None:
+    devices = [board.pwm_device for board in BOARDS.values() if board.gpio_label is not None]
+    assert None not in devices
+    assert len(set(devices)) == len(devices)
 
 
-def test_a_pwm_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
-    pwm = BOARDS["raspberry-pi-4"].pwm
-    assert pwm is not None
-    with pytest.raises(WiringError, match="dtoverlay=pwm-2chan"):
-        pwm.chip(tmp_path)
+def test_the_settings_can_name_another_pwm() -> None:
+    settings = parse({"node": {"board": "raspberry-pi-4"}}, "test")
+    assert pwm_device_of(settings) == "fe20c000.pwm"
+    settings = parse({"node": {"board": "raspberry-pi-4"}, "trigger": {"pwm_device": "3f20c000.pwm"}}, "test")
+    assert pwm_device_of(settings) == "3f20c000.pwm"
+
+
+def test_a_computer_without_pwm_says_what_to_set() -> None:
+    with pytest.raises(WiringError, match=r"pc has no PWM.*node\.board, or trigger\.pwm_device"):
+        pwm_device_of(parse({}, "test"))
 
 
 def test_the_jetson_pins_exposure_and_gain() -> None:

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from makers import box
 
-from anpr_node.vision.boxes import decode
+from anpr_node.vision.boxes import decode, without_repeats
 
 SQUARE = (-0.5, -0.5, 0.5, -0.5, 0.5, 0.5, -0.5, 0.5)
 
@@ -103,3 +104,8 @@ def test_absurd_sizes_do_not_overflow():
     arrays[1][1, 2, 2:] = 1000
     (plate,) = decode(*arrays, threshold=0.3)
     assert all(math.isfinite(value) for value in plate.bounds)
+
+
+def test_of_boxes_that_overlap_the_surest_stays():
+    found = [box(width=180, score=0.5), box(x=610, width=180, score=0.9), box(x=900, score=0.4)]
+    assert [b.score for b in without_repeats(found, 0.4)] == [0.9, 0.4]

@@ -57,7 +57,7 @@ def test_read_is_a_contract(config: Path) -> None:
     assert set(picture) == {"image", "ms", "cpu_ms", "plates"}
     assert picture["image"] == "ro_0894.jpg"
     plate = picture["plates"][0]  # type: ignore[index]
-    assert set(plate) == {"text", "confidence", "box", "corners", "country", "candidates"}
+    assert set(plate) == {"text", "confidence", "box", "corners", "country", "legibility", "candidates"}
     assert plate["text"] == plate["candidates"][0] == "B305CIL"
     assert len(plate["box"]) == 4
     assert {"load_s", "peak_rss_mb"} <= set(meta["meta"])  # type: ignore[arg-type]
@@ -69,6 +69,16 @@ def test_read_writes_files_and_marked_pictures(config: Path, tmp_path: Path) -> 
     assert result.stdout == ""
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 7
     assert len(list((tmp_path / "out").glob("*.png"))) == 6
+
+
+def test_marked_pictures_of_one_name_do_not_overwrite_each_other(config: Path, tmp_path: Path) -> None:
+    pictures = [tmp_path / "x.jpg", tmp_path / "x.jpeg", tmp_path / "other" / "x.jpg"]
+    (tmp_path / "other").mkdir()
+    for path in pictures:
+        path.write_bytes((PICTURES / "ro_0894.jpg").read_bytes())
+    assert call("read", "--config", config, *pictures, "--annotate", tmp_path / "out").exit_code == 0
+    marked = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert marked == ["x.2.annotated.png", "x.3.annotated.png", "x.annotated.png"]
 
 
 def test_read_goes_on_past_a_bad_picture(config: Path, tmp_path: Path) -> None:
@@ -192,4 +202,25 @@ def test_a_state_folder_that_cannot_be_written_is_one_line(tmp_path: Path, comma
     result = call(*command, "--config", tmp_path / "node.toml")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: cannot open /proc/anpr-node")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["hotlist", "list"], ["search", "*", "--reason", "r", "--case", "c"], ["hotlist", "import", "l.csv"]],
+)
+def test_a_damaged_store_is_one_line(config: Path, tmp_path: Path, command: list[str]) -> None:
+    """The file's head is whole, so it opens; every table of it is overwritten."""
+    from anpr_node.store.database import FILE_NAME, open_store
+
+    open_store(tmp_path / "state").close()
+    path = tmp_path / "state" / FILE_NAME
+    pages = path.read_bytes()
+    (tmp_path / "l.csv").write_text("vrm,category\n1ABC123,seize\n")
+    kept = 3 * 4096  # the schema, and which migrations were applied
+    path.write_bytes(pages[:kept] + b"\xa5" * (len(pages) - kept))
+    filled = [str(tmp_path / a) if a.endswith(".csv") else a for a in command]
+    result = call(*filled, "--config", config)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error:")
     assert result.stderr.count("\n") == 1

@@ -28,6 +28,13 @@ def test_the_built_in_settings_are_the_simulated_roadside() -> None:
         ({"outputs": {"relay_pin": 4, "led_pin": 4}}, ["outputs", "different pins"]),
         ({"outputs": {"pins": "lgpio"}}, ["outputs.pins = 'simulated'"]),
         ({"node": {"id": "a b"}}, ["node.id"]),
+        ({"trigger": {"duty_max": 0.11}}, ["trigger.duty_max", "0.1"]),
+        ({"trigger": {"bracket_us": 2001}}, ["trigger.bracket_us", "0 to 2000"]),
+        ({"trigger": {"capture": "presence"}}, ["inputs.fitted"]),
+        ({"trigger": {"kind": "pwm"}}, ["trigger.kind = 'none'"]),
+        ({"inputs": {"fitted": ["doorbell"]}}, ["inputs.fitted", "power_fail"]),
+        ({"inputs": {"power_fail_pin": 17}}, ["a pin is used twice", "17"]),
+        ({"daynight": {"night_below": 5.0}}, ["daynight", "1.5 times"]),
     ],
 )
 def test_a_bad_setting_is_named_with_what_is_allowed(content: dict[str, object], words: list[str]) -> None:

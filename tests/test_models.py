@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,16 +77,38 @@ def test_missing_models_say_where_they_were_looked_for(tmp_path: Path) -> None:
         PlateReader(tmp_path)
 
 
+def read_labels() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (PICTURES / "labels.jsonl").read_text().splitlines()]
+
+
 def test_real_plates_in_real_pictures_are_read(reader: PlateReader) -> None:
     """The frames that come with the repository; they were trained on, so this says that it works, not how well."""
-    import json
-
-    labels = [json.loads(line) for line in (PICTURES / "labels.jsonl").read_text().splitlines()]
+    labels = read_labels()
     right = 0
     for label in labels:
         found = stills.read_scene(reader, pictures.load_grey(PICTURES / label["image"]))
         right += label["plates"][0]["text"] in [f.plate.text for f in found]
     assert right >= len(labels) - 1
+
+
+def test_distant_plates_of_a_wide_picture_are_read(reader: PlateReader) -> None:
+    labels = read_labels()
+    planes = [pictures.load_grey(PICTURES / label["image"]) for label in labels]
+    wide = np.vstack([np.hstack(planes[:3]), np.hstack(planes[3:])])  # 3840 × 1440: plates of 12 px in the first look
+    assert not {label["plates"][0]["text"] for label in labels} - {
+        f.plate.text for f in stills.read_scene(reader, wide)
+    }
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(1228, 400), (1229, 900), (4640, 2088), (10_000, 60), (40, 3000)])
+def test_parts_cover_a_wide_picture_and_lie_within_it(reader: PlateReader, columns: int, rows: int) -> None:
+    parts = list(reader.detector._parts(np.zeros((rows, columns), np.uint8)))
+    seen = np.zeros((rows, columns), bool)
+    for x, y, width, height in parts:
+        assert 0 <= x <= columns - width
+        assert 0 <= y <= rows - height
+        seen[y : y + height, x : x + width] = True
+    assert seen.all() if columns > 1228 else not parts
 
 
 def test_reading_a_kept_patch_again_gives_the_same_text(reader: PlateReader) -> None:
@@ -111,6 +135,17 @@ def test_any_patch_is_answered(reader: PlateReader) -> None:
         text = reader.recognizer.read(rng.integers(0, 255, (rows, columns), np.uint8))
         assert len(text.char_scores) == len(text.text)
         assert 0 <= text.score <= 1
+
+
+def test_a_plate_without_enough_pixels_is_called_hopeless(reader: PlateReader) -> None:
+    plane = pictures.load_grey(PICTURES / "ro_0894.jpg")
+    box = stills.read_scene(reader, plane)[0].box
+    assert box is not None
+    patch = reader.patch(plane, box)
+    smeared = [pictures.resize(pictures.resize(patch, width, width // 4), *patch.shape[::-1]) for width in (24, 16, 8)]
+    sharp, *hopeless = [reader.recognizer.read(p).legibility for p in (patch, *smeared)]
+    assert sharp > 0.9
+    assert max(hopeless) < 0.3
 
 
 def test_two_lines_are_laid_side_by_side() -> None:

@@ -148,3 +148,12 @@ def test_padded_rows_are_read_in_place() -> None:
     image = pictures.as_image(camera)
     camera[19, 29] = 77
     assert image.getpixel((29, 19)) == 77
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("ending", ["png", "tiff"])
+def test_a_sensor_may_leave_the_upper_bits_of_sixteen_unused(tmp_path: Path, bits: int, ending: str) -> None:
+    wide = (np.arange(256, dtype=np.uint16) << (bits - 8))[None].repeat(16, axis=0)
+    Image.fromarray(wide).save(tmp_path / f"w.{ending}")
+    assert (pictures.load_grey(tmp_path / f"w.{ending}")[0] == np.arange(256)).all()
+    assert np.asarray(pictures.load_colour(tmp_path / f"w.{ending}"))[0, 200].tolist() == [200] * 3

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from anpr_node.alert.signals import Signals
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.errors import StoreError, WiringError
 from anpr_node.hotlist import csv_import, lists
 from anpr_node.recorder import Recorder
@@ -131,3 +132,19 @@ def test_closed_outputs_are_off_and_a_pin_in_use_is_an_error(clock: SimulatedClo
     outputs.close()
     outputs.close()
     assert not any(factory.pin(number).state for number in (17, 27, 22))
+
+
+def test_the_relay_opens_in_time_however_many_hits_follow_each_other(clock: SimulatedClock) -> None:
+    """A hit a second for half a minute, watched by the circuit that allows ten seconds."""
+    circuit = Circuit(clock, PINS)
+    wired = Outputs(PINS, circuit.factory, clock)
+    closed_s = 0.0
+    for step in range(300):
+        clock.advance_to(step * NS_PER_S // 10)
+        wired.tick()
+        if step % 10 == 0:
+            wired.relay.pulse(2.0)
+        circuit.check()
+        closed_s += wired.relay.is_on / 10
+    assert closed_s > 25, "it takes short breaks only"
+    wired.close()

@@ -15,11 +15,11 @@ from anpr_node.errors import CameraClosed, ClipError
 from anpr_node.records import Frame
 
 
-def make_clip(path: Path, frames: int = 20, fps: int = 10) -> Path:
+def make_clip(path: Path, frames: int = 20, fps: int = 10, codec: str = "mjpeg") -> Path:
     """Frames that get brighter one after another."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p" if codec == "mjpeg" else "yuv420p"
         for n in range(frames):
             picture = np.full((120, 160, 3), 5 * n, np.uint8)
             picture[::2] = np.random.default_rng(n).integers(0, 255, (60, 160, 3))
@@ -48,12 +48,20 @@ def test_a_clip_gives_its_frames_in_its_own_time(tmp_path: Path) -> None:
     assert not frames[0].pixels.flags.writeable
 
 
-def test_a_clip_cut_off_in_the_middle_gives_what_there_is_and_says_so(tmp_path: Path) -> None:
-    path = make_clip(tmp_path / "c.avi")
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("c.avi", "mjpeg"), ("c.mkv", "mjpeg"), ("c.ts", "mpeg2video")],
+)
+def test_a_clip_cut_off_in_the_middle_gives_what_there_is_and_says_so(tmp_path: Path, name: str, codec: str) -> None:
+    path = make_clip(tmp_path / name, codec=codec)
+    whole = ReplayCamera(path, SimulatedClock(0))
+    assert len(play(whole)) == 20
+    assert whole.problem is None
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     camera = ReplayCamera(path, SimulatedClock(0))
-    frames = play(camera)
-    assert 5 <= len(frames) < 20
+    assert 5 <= len(play(camera)) < 20
+    assert camera.problem is not None
+    assert "broken off" in camera.problem
 
 
 def test_a_folder_is_played_in_the_order_of_its_names_and_skips_what_is_broken(tmp_path: Path) -> None:

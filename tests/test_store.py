@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from sqlite_utils import Database
 from anpr_node.errors import StoreError
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.store.database import FILE_NAME, open_store
+from anpr_node.store.database import FILE_NAME, open_store, use_store
 from anpr_node.store.reads import Criteria, add_read, find_reads, load_evidence
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
@@ -82,6 +84,24 @@ def test_opening_twice_migrates_once(tmp_path: Path) -> None:
     again = open_store(tmp_path)
     assert count(again, "_sqlite_migrations") == 1
     again.close()
+
+
+def test_a_new_store_may_be_opened_by_several_at_once(tmp_path: Path) -> None:
+    for attempt in range(10):
+        ready = threading.Barrier(6)
+
+        def first_open(folder: Path = tmp_path / str(attempt), ready: threading.Barrier = ready) -> None:
+            ready.wait()
+            open_store(folder).close()
+
+        with ThreadPoolExecutor(6) as pool:
+            for opened in [pool.submit(first_open) for _ in range(6)]:
+                opened.result()
+
+
+def test_damage_that_shows_late_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="anpr-node check"), use_store(tmp_path) as database:
+        database.execute("SELECT * FROM nowhere")
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -63,3 +63,24 @@ def test_a_personalised_plate_is_read_as_it_is(text: str) -> None:
 
 def test_nothing_is_changed_where_the_country_is_not_sure() -> None:
     assert prefer(plate("BA3020Z", 0.9, country=None)).text == "BA3020Z"
+
+
+def test_a_candidate_that_wins_by_its_syntax_is_no_surer_than_that_makes_it() -> None:
+    """One in twenty against nine in ten: it may win, but not with the confidence of the text it replaced."""
+    weak = prefer(plate("1ABCT23", 0.90, ("1ABC123", 0.05)))
+    assert (weak.text, round(weak.score, 2)) == ("1ABC123", 0.34)
+    strong = prefer(plate("1A8C123", 0.6, ("1ABC123", 0.35)))
+    assert (strong.text, round(strong.score, 2)) == ("1ABC123", 0.81)
+    assert [c.text for c in strong.candidates] == ["1ABC123", "1A8C123"]
+
+
+def test_what_was_weighed_still_sums_to_one_and_stays_best_first() -> None:
+    read = prefer(plate("1A8C123", 0.5, ("1A6C123", 0.2), ("1ABC123", 0.15), ("1ABC12", 0.1)))
+    scores = [c.score for c in read.candidates]
+    assert read.text == "1ABC123"
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) < 1
+
+
+def test_nothing_read_stays_nothing() -> None:
+    assert prefer(plate("")).text == ""

@@ -6,7 +6,7 @@ A camera hands out frames one at a time and never queues them: whoever is slow l
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from anpr_node.records import Frame
 
@@ -26,4 +26,13 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Stop the stream and give back the buffers."""
+        ...
+
+
+@runtime_checkable
+class Restartable(Protocol):
+    """A camera whose stream can be stopped and started without configuring it again."""
+
+    def restart(self) -> None:
+        """Stop the stream, start it; the first frame may take longer."""
         ...

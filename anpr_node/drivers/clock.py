@@ -49,7 +49,7 @@ class SimulatedClock:
     """Time that moves only when told to: `advance_to` from a simulated trigger, a replayed clip or a test."""
 
     def __init__(self, epoch_utc_ns: int = 1_767_225_600_000_000_000) -> None:
-        """`epoch_utc_ns` is the UTC at monotonic zero; 2026-01-01 unless told otherwise."""
+        """`epoch_utc_ns` is the UTC at monotonic zero; 2026-01-01 unless told otherwise, so that tests repeat."""
         self._epoch_utc_ns = epoch_utc_ns
         self._now_ns = 0
 
@@ -66,8 +66,8 @@ class SimulatedClock:
         return self._epoch_utc_ns + monotonic_ns
 
     def state(self) -> ClockState:
-        """A simulated clock is exact."""
-        return ClockState("gps", 0.0, 0.0)
+        """Free-running: nothing disciplines a time that is made up."""
+        return ClockState("free", 0.0, 0.0)
 
 
 def boottime_lead_ns() -> int:

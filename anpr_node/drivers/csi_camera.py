@@ -72,11 +72,11 @@ def check_trigger_mode(external: bool, parameter: Path = TRIGGER_MODE) -> None:
     mode = parameter.read_text().strip() if parameter.exists() else None
     if external and mode != "1":
         raise WiringError(
-            f"{parameter} is {mode or 'absent'}: put 'options imx296 trigger_mode=1' into /etc/modprobe.d/imx296.conf "
-            "and switch the power off and on, or set sensor.external_trigger = false"
+            f"{parameter} is {mode or 'absent'}: install hw/modprobe/anpr-node.conf "
+            "and switch the power off and on, or set trigger.kind = 'none'"
         )
     if not external and mode == "1":
-        raise WiringError(f"{parameter} is 1 but sensor.external_trigger is false: the sensor would wait for pulses")
+        raise WiringError(f"{parameter} is 1 but trigger.kind is 'none': the sensor would wait for pulses")
 
 
 class CsiCamera:

@@ -17,6 +17,11 @@ from anpr_node.errors import WiringError
 
 NS_PER_S = 1_000_000_000
 
+RELAY_ON_S_MAX = 8.0
+"""However many hits follow each other: the contact opens in between. See hw/README.md."""
+LED_ON_S_MAX = 60.0
+BREAK_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Pins:
@@ -31,6 +36,7 @@ class SwitchedOutput:
     """One pin, active high, off when it is claimed and off when it is given back."""
 
     def __init__(self, pin: int, factory: Factory) -> None:
+        self.factory = factory
         self._device = DigitalOutputDevice(pin, initial_value=False, pin_factory=factory)
 
     @property
@@ -43,8 +49,9 @@ class SwitchedOutput:
         self._device.on()
 
     def off(self) -> None:
-        """Off at once."""
-        self._device.off()
+        """Off at once; a pin that was given back is off."""
+        if not self._device.closed:
+            self._device.off()
 
     def close(self) -> None:
         """Off, and the pin given back. Closing twice is fine."""
@@ -54,26 +61,37 @@ class SwitchedOutput:
 
 
 class PulsedOutput(SwitchedOutput):
-    """One pin that is switched on for a while. A second pulse within the first prolongs it."""
+    """One pin that is switched on for a while. A second pulse within the first prolongs it.
 
-    def __init__(self, pin: int, factory: Factory, clock: Clock) -> None:
+    After `limit_s` without a break it takes one, however many pulses follow each other.
+    """
+
+    def __init__(self, pin: int, factory: Factory, clock: Clock, limit_s: float) -> None:
         super().__init__(pin, factory)
         self._clock = clock
-        self._off_at_ns: int | None = None
+        self._limit_ns = int(limit_s * NS_PER_S)
+        self._on_since_ns = self._off_at_ns = self._rested_at_ns = 0
 
     def pulse(self, seconds: float) -> None:
-        """Switch on now, off at the first `tick` after `seconds`."""
-        self._off_at_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
-        self.on()
+        """Switch on now, or after the break; off at the first `tick` after `seconds`."""
+        self._off_at_ns = max(self._off_at_ns, self._clock.monotonic_ns() + int(seconds * NS_PER_S))
+        self.tick()
 
     def tick(self) -> None:
-        """Switch off when the pulse is over."""
-        if self._off_at_ns is not None and self._clock.monotonic_ns() >= self._off_at_ns:
+        """Switch off when the pulse is over or its limit reached, on again after the break."""
+        now_ns = self._clock.monotonic_ns()
+        if self.is_on and now_ns >= self._off_at_ns:
             self.off()
+        elif self.is_on and now_ns - self._on_since_ns >= self._limit_ns:
+            super().off()
+            self._rested_at_ns = now_ns + int(BREAK_S * NS_PER_S)
+        elif not self.is_on and self._rested_at_ns <= now_ns < self._off_at_ns:
+            self._on_since_ns = now_ns
+            self.on()
 
     def off(self) -> None:
         """Off at once, whatever is left of the pulse."""
-        self._off_at_ns = None
+        self._off_at_ns = 0
         super().off()
 
 
@@ -83,8 +101,8 @@ class Outputs:
     def __init__(self, pins: Pins, factory: Factory, clock: Clock) -> None:
         """Claim the pins, all off. Raises WiringError when one cannot be claimed."""
         try:
-            self.relay = PulsedOutput(pins.relay, factory, clock)
-            self.led = PulsedOutput(pins.led, factory, clock)
+            self.relay = PulsedOutput(pins.relay, factory, clock, RELAY_ON_S_MAX)
+            self.led = PulsedOutput(pins.led, factory, clock, LED_ON_S_MAX)
             self.illuminator = SwitchedOutput(pins.illuminator, factory)
         except (GPIOZeroError, OSError) as error:
             raise WiringError(f"cannot drive the pins {pins}: {error}; see hw/README.md for the wiring") from error

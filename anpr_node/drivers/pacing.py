@@ -30,16 +30,15 @@ class WallPacer:
     """Real time for live demonstrations: sleeps until the moment is due, and reports how late it really is."""
 
     def __init__(self, wall: Clock | None = None) -> None:
-        """Moment zero is now."""
+        """The first moment asked for is there at once: what is loaded before it, models above all, costs no frames."""
         self._wall = wall or SystemClock()
-        self._zero_ns = self._wall.monotonic_ns()
+        self._zero_ns: int | None = None
 
     def wait_until(self, due_ns: int) -> int:
         """Sleep if there is time left."""
-        left_ns = due_ns - self._now_ns()
+        if self._zero_ns is None:
+            self._zero_ns = self._wall.monotonic_ns() - due_ns
+        left_ns = due_ns - (self._wall.monotonic_ns() - self._zero_ns)
         if left_ns > 0:
             time.sleep(left_ns / NS_PER_S)
-        return max(due_ns, self._now_ns())
-
-    def _now_ns(self) -> int:
-        return self._wall.monotonic_ns() - self._zero_ns
+        return max(due_ns, self._wall.monotonic_ns() - self._zero_ns)

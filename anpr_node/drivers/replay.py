@@ -6,11 +6,14 @@ It decodes one frame at a time and keeps none.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
 from anpr_node import pictures
 from anpr_node.drivers.clock import SimulatedClock
@@ -20,6 +23,8 @@ from anpr_node.records import Frame, Plane
 
 NS_PER_S = 1_000_000_000
 FOLDER_FPS = 25.0
+SHORT_S = 0.5
+"""A clip that ends this much before its declared end is cut off; sound may last a little longer than the picture."""
 
 TimedPlane = tuple[int, Plane]
 """Nanoseconds since the start of the recording, and the grey plane of that moment."""
@@ -91,12 +96,43 @@ def _clip_planes(path: Path, camera: ReplayCamera) -> Iterator[TimedPlane]:
             stream = container.streams.video[0]
             stream.thread_type = "NONE"  # one frame in, one frame out: threads would hold frames back
             rate = float(stream.average_rate or FOLDER_FPS)
-            for index, frame in enumerate(container.decode(stream)):
+            ending = _Ending()
+            for index, frame in enumerate(ending.frames_of(container, stream)):
                 yield int(index / rate * NS_PER_S), _grey_plane(frame)
+            camera.problem = ending.problem(container)
     except FFmpegError as error:
         camera.problem = f"broken off or not a clip ({error.strerror})"
     except OSError as error:
         camera.problem = error.strerror or str(error)
+
+
+@dataclass
+class _Ending:
+    """How a clip ended. Most containers break off without an error: the decoder takes what is missing for the end."""
+
+    end_s: float = 0.0
+    packet_is_whole: bool = True
+    frame_is_whole: bool = True
+
+    def frames_of(self, container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
+        """Every frame, while the last one is watched."""
+        for packet in container.demux(stream):
+            if packet.size:
+                self.packet_is_whole = not packet.is_corrupt
+            if packet.pts is not None and packet.time_base is not None:
+                self.end_s = max(self.end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            for frame in packet.decode():
+                self.frame_is_whole = not frame.is_corrupt
+                yield frame
+
+    def problem(self, container: InputContainer) -> str | None:
+        """In words, where the last frame is damaged or comes well before the declared end."""
+        promised_s = ((container.start_time or 0) + (container.duration or 0)) / av.time_base
+        if not self.packet_is_whole or not self.frame_is_whole:
+            return "broken off: its last frame is damaged"
+        if promised_s - self.end_s > SHORT_S:
+            return f"broken off at {self.end_s:.1f} of {promised_s:.1f} s"
+        return None
 
 
 def _grey_plane(frame: av.VideoFrame) -> Plane:

@@ -6,8 +6,11 @@ this one.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
@@ -16,11 +19,13 @@ from anpr_node.errors import StoreError
 
 FILE_NAME = "anpr-node.sqlite"
 BUSY_TIMEOUT_S = 10.0
+"""A command waits so long for another writer; who has something else to do meanwhile says less."""
+CHECKPOINT_WAIT_MS = 300
 
 migrations = Migrations("anpr_node")
 
 
-def open_store(folder: Path) -> Database:
+def open_store(folder: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
     """Open or make the store of a state folder, migrated to this version.
 
     Use a connection from the thread that opened it, and close it.
@@ -32,13 +37,45 @@ def open_store(folder: Path) -> Database:
     path = folder / FILE_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        database = Database(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S))
+        with _one_at_a_time(folder):
+            database = _connect(path)
+        database.execute(f"PRAGMA busy_timeout={round(busy_timeout_s * 1000)}")
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"cannot open {path}: {error}; is the folder writable and the card not full?") from error
+    return database
+
+
+@contextmanager
+def use_store(folder: Path) -> Iterator[Database]:
+    """The store of a state folder for one command: opened, closed, and damage said in one line. Raises StoreError."""
+    with closing(open_store(folder)) as database:
+        try:
+            yield database
+        except sqlite3.Error as error:
+            raise StoreError(f"{folder / FILE_NAME} fails: {error}; see: anpr-node check") from error
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Node and commands may open a new store at once: only one of them may make its tables."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _connect(path: Path) -> Database:
+    database = Database(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S))
+    try:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         database.execute("PRAGMA foreign_keys=ON")
         migrations.apply(database)
-    except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"cannot open {path}: {error}; is the folder writable and the card not full?") from error
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
@@ -55,6 +92,15 @@ def note_start(database: Database, row: Mapping[str, object]) -> None:
             insert(database, "node_start", row)
     except sqlite3.Error as error:
         raise StoreError(f"the store cannot be written: {error}; free space, or replace the card") from error
+
+
+def checkpoint(database: Database) -> None:
+    """Move what the log holds into the file itself: the last thing before the supply goes. Raises StoreError."""
+    try:
+        database.execute(f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}")  # nothing is lost by leaving it to the next start
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"the store's log cannot be written back: {error}; it will be at the next start") from error
 
 
 @migrations()

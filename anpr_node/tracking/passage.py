@@ -12,6 +12,7 @@ from anpr_node.records import Evidence, Frame, Plane, PlateBox, Reading
 from anpr_node.tracking.vote import Vote, vote
 from anpr_node.vision import syntax
 
+NS_PER_S = 1_000_000_000
 EVIDENCE_TEXTS_MAX = 3
 EDGE_HEIGHTS = 0.3
 """A plate nearer to the edge than this share of its height counts as cut off: what lies outside is only guessed."""
@@ -31,12 +32,15 @@ class Passage:
     """The readings of one track so far."""
 
     settings: ReadingSection
+    since_ns: int = 0
     readings: list[Reading] = field(default_factory=list)
     kept: dict[str, KeptEvidence] = field(default_factory=dict)
     attempts: int = 0
     best_width_px: float = 0.0
+    least_width_px: float = float("inf")
+    last_look_ns: int = 0
     verdict: Vote | None = None
-    published: Vote | None = None
+    published: str | None = None
     published_id: str | None = None
     corrections: int = 0
 
@@ -49,14 +53,30 @@ class Passage:
             return False
         if touches_edge(box, frame):
             return False
-        if self.is_sure and len(self.readings) >= self.settings.readings_wanted:
-            return width > self.best_width_px * self.settings.better_width
-        return True
+        if not self.is_sure:
+            return self._may_become_sure(width, frame)
+        grown = width > self.best_width_px * self.settings.better_width
+        return grown or len(self.readings) < self.settings.readings_wanted
 
-    def tried(self, width_px: float) -> None:
+    def _may_become_sure(self, width_px: float, frame: Frame) -> bool:
+        """The first looks follow each other; after them another one needs a plate of another size, or time.
+
+        The looks that time brings leave some over for a slow plate that is too small yet, and grows later.
+        """
+        settings = self.settings
+        if self.attempts < settings.sure_votes_min or width_px > self.best_width_px * settings.better_width:
+            return True
+        if width_px < self.least_width_px / settings.better_width:
+            return True
+        waited_s = (frame.captured_ns - self.last_look_ns) / NS_PER_S
+        return waited_s >= settings.look_again_s and self.attempts < settings.readings_max - settings.sure_votes_min
+
+    def tried(self, width_px: float, frame: Frame) -> None:
         """Note that a frame was spent on this plate, whatever came of it."""
         self.attempts += 1
+        self.last_look_ns = frame.captured_ns
         self.best_width_px = max(self.best_width_px, width_px)
+        self.least_width_px = min(self.least_width_px, width_px)
 
     def add(self, reading: Reading, patch: Plane, frame: Frame) -> None:
         """Take a reading, and copy the frame where it is the best of its text: the only copy of a frame there is."""
@@ -91,7 +111,7 @@ class Passage:
         return None
 
     def _corrects(self, verdict: Vote) -> bool:
-        return self.published is not None and verdict.text != self.published.text and self.corrections == 0
+        return self.published is not None and verdict.text != self.published and self.corrections == 0
 
     def _is_good(self, verdict: Vote) -> bool:
         """Each doubt asks for more: a text read once only, and one that its country does not issue.
@@ -108,9 +128,9 @@ def _merit(reading: Reading) -> float:
     return reading.plate.score * reading.box.width_px
 
 
-def touches_edge(box: PlateBox, frame: Frame) -> bool:
+def touches_edge(box: PlateBox, frame: Frame, heights: float = EDGE_HEIGHTS) -> bool:
     """Whether a part of the plate may lie outside the picture; such a plate would be read without its first letters."""
     rows, columns = frame.pixels.shape
     x1, y1, x2, y2 = box.bounds
-    margin = box.height_px * EDGE_HEIGHTS
+    margin = box.height_px * heights
     return x1 < margin or y1 < margin or x2 > columns - margin or y2 > rows - margin

@@ -19,10 +19,13 @@ GATE_WIDTHS = 0.8
 """The same once the velocity is known: only acceleration and the detector's jitter are left."""
 SCALE_CHANGE_MAX = 1.5
 STANDING_WIDTHS = 0.5
-STANDING_GROWTH_MAX = 0.1
-"""A plate whose whole path stays within this many widths, and which grows no more than this, stands."""
-DIRECTION_LEAN_MIN = 0.1
-"""The detector's jitter stays below this; two frames at 30 km/h are above it."""
+STANDING_JITTER_WIDTHS = 0.03
+STANDING_WIDTHS_PER_S = 0.3
+"""A plate stands whose whole path stays within half its width, and that is no faster than this: about 2 km/h."""
+WIDTH_JITTER = 0.2
+"""A rough box is up to this much wider or narrower than the one before, the plate being the same size."""
+DIRECTION_LEAN_MIN = 0.05
+"""The jitter of a rough box's centre stays below this, in plate widths; two frames at 30 km/h are above it."""
 
 
 class Track:
@@ -31,15 +34,18 @@ class Track:
     def __init__(self, track_id: int, box: PlateBox, seen_ns: int) -> None:
         self.track_id = track_id
         self.first_box = box
+        self.rough = box
+        """The last box of the first look: what moves is judged by these alone, sharp corners lie elsewhere."""
         self.box = box
-        self.first_seen_ns = seen_ns
+        """The same sighting's best corners: sharp ones after a second look."""
+        self.first_seen_ns = self._set_out_ns = seen_ns
         self.last_seen_ns = seen_ns
         self.sightings = 1
         self._velocity = (0.0, 0.0)  # px per second
 
     def predict(self, at_ns: int) -> tuple[float, float]:
         """Where the plate's centre should be at a moment."""
-        x, y = centre(self.box)
+        x, y = centre(self.rough)
         if self.stands:  # its velocity is the detector's jitter, and must not carry it away while it is hidden
             return x, y
         elapsed_s = (at_ns - self.last_seen_ns) / NS_PER_S
@@ -47,43 +53,54 @@ class Track:
 
     def distance(self, box: PlateBox, at_ns: int) -> float:
         """Distance from the prediction as a share of the gate: up to 1 may be the same plate."""
-        ratio = box.width_px / max(self.box.width_px, 1.0)
+        ratio = box.width_px / max(self.rough.width_px, 1.0)
         if not 1 / SCALE_CHANGE_MAX < ratio < SCALE_CHANGE_MAX:
             return float("inf")
         x, y = centre(box)
         expected_x, expected_y = self.predict(at_ns)
-        gate = (GATE_WIDTHS_NEW if self.sightings == 1 else GATE_WIDTHS) * self.box.width_px
+        gate = (GATE_WIDTHS_NEW if self.sightings == 1 else GATE_WIDTHS) * self.rough.width_px
         return float(((x - expected_x) ** 2 + (y - expected_y) ** 2) ** 0.5) / gate
 
     def add(self, box: PlateBox, seen_ns: int) -> None:
         """Take the box as the plate's new place."""
         elapsed_s = max(seen_ns - self.last_seen_ns, 1) / NS_PER_S
-        (old_x, old_y), (x, y) = centre(self.box), centre(box)
+        (old_x, old_y), (x, y) = centre(self.rough), centre(box)
         measured = ((x - old_x) / elapsed_s, (y - old_y) / elapsed_s)
         self._velocity = measured if self.sightings == 1 else _mean(self._velocity, measured)
-        self.box, self.last_seen_ns, self.sightings = box, seen_ns, self.sightings + 1
+        self.box = self.rough = box
+        self.last_seen_ns, self.sightings = seen_ns, self.sightings + 1
 
     def refine(self, box: PlateBox) -> None:
         """Take sharper corners of the same sighting."""
         self.box = box
 
+    def set_out_here(self) -> None:
+        """Judge its way from this sighting on: the first one was no whole plate."""
+        self.first_box, self._set_out_ns = self.rough, self.last_seen_ns
+
     @property
     def stands(self) -> bool:
-        """Whether the plate is still where it was first seen, at the same size."""
-        (x1, y1), (x2, y2) = centre(self.first_box), centre(self.box)
-        moved = ((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5
-        growth = self.box.width_px / max(self.first_box.width_px, 1.0)
-        return moved < STANDING_WIDTHS * self.box.width_px and abs(growth - 1) < STANDING_GROWTH_MAX
+        """Whether the plate is still where it was first seen, at the same size; one sighting alone says nothing."""
+        x, y, growth = self._change()
+        lasted_s = (self.last_seen_ns - self._set_out_ns) / NS_PER_S
+        reach = min(STANDING_WIDTHS, STANDING_JITTER_WIDTHS + STANDING_WIDTHS_PER_S * lasted_s)
+        return lasted_s > 0 and (x**2 + y**2) ** 0.5 < reach and abs(growth) < WIDTH_JITTER
 
     @property
     def direction(self) -> str:
-        """Approaching or receding, by the plate's growth and, a camera looking down, by its way up or down."""
-        growth = self.box.width_px / max(self.first_box.width_px, 1.0)
-        down = (centre(self.box)[1] - centre(self.first_box)[1]) / max(self.box.width_px, 1.0)
-        lean = (growth - 1.0) * 4 + down
+        """Approaching or receding: by its way up or down, a camera looking down, and by growth beyond the jitter."""
+        _, down, growth = self._change()
+        lean = down + max(growth - WIDTH_JITTER, 0.0) + min(growth + WIDTH_JITTER, 0.0)
         if abs(lean) < DIRECTION_LEAN_MIN:
             return "unknown"
         return "approaching" if lean > 0 else "receding"
+
+    def _change(self) -> tuple[float, float, float]:
+        """How far right and down the plate has come since it was first seen, and how it grew, in plate widths."""
+        (x1, y1), (x2, y2) = centre(self.first_box), centre(self.rough)
+        width_px = max(self.rough.width_px, 1.0)
+        growth = width_px / max(self.first_box.width_px, 1.0) - 1
+        return (x2 - x1) / width_px, (y2 - y1) / width_px, growth
 
 
 class Tracker:
@@ -111,6 +128,10 @@ class Tracker:
         current = [self.tracks[t] for t in seen] + fresh
         self.tracks.extend(fresh)
         return current
+
+    def out_of_sight(self, now_ns: int) -> list[Track]:
+        """The tracks whose passage is over: not seen for a while, though a standing one may come back."""
+        return [t for t in self.tracks if now_ns - t.last_seen_ns > self._settings.lost_after_s * NS_PER_S]
 
     def drop_lost(self, now_ns: int) -> list[Track]:
         """Remove and return the tracks that were not seen for too long."""

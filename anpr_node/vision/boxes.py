@@ -5,6 +5,8 @@ It works in pixels of the network's input only; where that lies in a frame is th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +52,15 @@ def decode(  # noqa: PLR0913, PLR0917
         score = 1 / (1 + np.exp(-float(logits[rows[index], columns[index]])))
         found.append(PlateBox(tuple((float(x), float(y)) for x, y in quad), score))
     return found
+
+
+def without_repeats(found: Sequence[PlateBox], overlap_max: float) -> list[PlateBox]:
+    """The boxes, surest first, without those that overlap a surer one by more than `overlap_max`."""
+    kept: list[PlateBox] = []
+    for box in sorted(found, key=lambda b: -b.score):
+        if all(box.overlap(other) <= overlap_max for other in kept):
+            kept.append(box)
+    return kept
 
 
 def _quads(rows: Index, columns: Index, box: Float32, corners: Float32) -> Float64:

@@ -48,13 +48,17 @@ class Contract(_Strict):
 
 
 class DetectorSettings(_Strict):
-    """How the detector's outputs are to be used; scores 0..1, window in plate widths."""
+    """How the detector's outputs are to be used; scores 0..1, window in plate widths.
+
+    A plate that is `sharp_from_px` wide in the network's input at the first look needs no second one.
+    """
 
     stride: int
     pad_value: int = Field(ge=0, le=255)
     first_threshold: float = Field(gt=0, lt=1)
     zoom_threshold: float = Field(gt=0, lt=1)
     zoom_window_widths: float = Field(gt=1)
+    sharp_from_px: float = Field(gt=0)
     nms_iou: float = Field(gt=0, lt=1)
 
 
@@ -68,7 +72,9 @@ class RecognizerSettings(_Strict):
     """Alphabet, geometry and calibration of the recogniser.
 
     Aspects are width/height of a rectified plate: below `two_lines_below` it is cut in two, between the two bounds
-    both ways are tried. Texts with less confidence than `reject_below` are noise. Margins are shares of the plate's
+    both ways are tried. Texts with less confidence than `reject_below` are noise, and so
+    are those that their country is not known to issue with less than `reject_odd_below`; a country is named from a
+    score of `country_above` up. Margins are shares of the plate's
     width and height added on each side before rectifying.
     """
 
@@ -82,6 +88,8 @@ class RecognizerSettings(_Strict):
     margin_x: float
     margin_y: float
     reject_below: float = Field(ge=0, lt=1)
+    reject_odd_below: float = Field(ge=0, lt=1)
+    country_above: float = Field(ge=0, lt=1)
     confidence_slope: float
     confidence_offset: float
 

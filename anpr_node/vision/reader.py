@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anpr_node import pictures
 from anpr_node.records import Corners, Plane, PlateBox, PlateText
+from anpr_node.vision import syntax
 from anpr_node.vision.detector import Detector
 from anpr_node.vision.recognizer import Recognizer
 
@@ -40,10 +41,11 @@ class PlateReader:
         """Both models' ids, as kept with every read."""
         return f"{self.detector.contract.model_id}+{self.recognizer.contract.model_id}"
 
-    @property
-    def reject_below(self) -> float:
-        """Texts with less confidence than this are noise, not readings."""
-        return self.recognizer.contract.recognizer.reject_below
+    def is_reading(self, plate: PlateText) -> bool:
+        """Whether a text read once is more than noise: badges and adverts are seldom spelt like a plate."""
+        settings = self.recognizer.contract.recognizer
+        is_usual = syntax.fits(plate.text, plate.country)
+        return plate.score >= (settings.reject_below if is_usual else settings.reject_odd_below)
 
     def look(self, pixels: Plane, box: PlateBox) -> PlateView | None:
         """Read the plate of a rough box. None when the second look finds no plate there."""

@@ -6,6 +6,7 @@ It takes the patch as it is given; finding and rectifying plates is not its busi
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,9 @@ class Recognizer:
             ways.append(self._one_line(patch))
         if aspect <= self._settings.one_line_above:
             ways.append(self._two_lines(patch))
-        return syntax.prefer(max((self._recognize(way) for way in ways), key=lambda text: text.score))
+        plate = syntax.prefer(max((self._recognize(way) for way in ways), key=lambda text: text.score))
+        # a country that is likely, though not sure enough to be said, still tells O from 0
+        return plate if plate.country_score >= self._settings.country_above else replace(plate, country=None)
 
     def _one_line(self, patch: Plane) -> Plane:
         return pictures.resize(patch, self._columns, self._rows)
@@ -66,7 +69,9 @@ class Recognizer:
         characters, country = self._network.run(picture)
         decoded = ctc.decode(characters, self._settings.alphabet, CANDIDATES_MAX)
         name, score = self._country(country)
-        return PlateText(decoded.text, decoded.char_scores, self._candidates(decoded), name, score)
+        candidates = self._candidates(decoded)
+        legibility = min(1.0, sum(score for text, score in decoded.candidates if text)) if candidates else 0.0
+        return PlateText(decoded.text, decoded.char_scores, candidates, name, score, legibility)
 
     def _candidates(self, decoded: ctc.Decoded) -> tuple[Candidate, ...]:
         """The text with its calibrated probability; the others share what that leaves, as the decoder weighs them."""
@@ -84,6 +89,7 @@ class Recognizer:
         return 1 / (1 + math.exp(-(self._settings.confidence_slope * logit + self._settings.confidence_offset)))
 
     def _country(self, logits: Float32) -> tuple[str | None, float]:
+        """The likeliest country and its score."""
         weights = np.exp(logits - logits.max())
         best = int(weights.argmax())
         name = self._settings.countries[best]

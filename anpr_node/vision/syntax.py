@@ -15,8 +15,8 @@ from anpr_node.records import Candidate, PlateText
 COUNTRY_SURE = 0.5
 ALIKE = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
 SWAPS_MAX = 2
-OFFERED_MIN = 0.05
-"""A candidate weighs as much as the first choice from this share of its score on, if it alone fits the syntax."""
+MISFIT = 0.05
+"""How likely a text that its country does not issue is, against one that it does: personalised plates exist."""
 
 
 def fits(text: str, country: str | None) -> bool | None:
@@ -29,9 +29,12 @@ def prefer(plate: PlateText) -> PlateText:
     """The same plate with its text as its country spells it, where that differs by look-alikes only."""
     if plate.country_score < COUNTRY_SURE or fits(plate.text, plate.country) is not False:
         return plate
-    better = _alike(plate) or _offered(plate)
-    if better is None:
-        return plate
+    better = _alike(plate)
+    return _reweighed(plate) if better is None else _exchanged(plate, better)
+
+
+def _exchanged(plate: PlateText, better: str) -> PlateText:
+    """With look-alikes put right."""
     others = tuple(candidate for candidate in plate.candidates if candidate.text != better)
     first, *rest = others
     # the two trade places: what the eye cannot tell apart is as sure as it was
@@ -50,10 +53,19 @@ def _alike(plate: PlateText) -> str | None:
     return None
 
 
-def _offered(plate: PlateText) -> str | None:
-    """The first of the recogniser's own candidates of the same length that fits and is not far behind."""
-    for candidate in plate.candidates[1:]:
-        near = candidate.score >= OFFERED_MIN * plate.score and len(candidate.text) == len(plate.text)
-        if near and fits(candidate.text, plate.country):
-            return candidate.text
-    return None
+def _reweighed(plate: PlateText) -> PlateText:
+    """With the recogniser's own candidates weighed by whether they fit, and as sure as that leaves them.
+
+    What it left to texts that it does not name keeps its weight.
+    """
+    weights = [
+        c.score * (1.0 if len(c.text) == len(plate.text) and fits(c.text, plate.country) else MISFIT)
+        for c in plate.candidates
+    ]
+    best = max(range(len(weights)), key=weights.__getitem__, default=0)
+    if best == 0:
+        return plate
+    total = sum(weights) + max(0.0, 1.0 - sum(c.score for c in plate.candidates))
+    weighed = (Candidate(c.text, weight / total) for c, weight in zip(plate.candidates, weights, strict=True))
+    candidates = tuple(sorted(weighed, key=lambda c: -c.score))
+    return replace(plate, text=candidates[0].text, candidates=candidates)

@@ -1,7 +1,7 @@
 """Make a crop such as a camera and a detector would give from a plate's clean picture.
 
-Wrong box, tilt, blur, few pixels, noise, JPEG, shadow, glare, dirt and a simulated infra-red look. Keeps track of
-where every character goes; never changes the text.
+Wrong box, tilt, blur, few pixels, noise, JPEG, shadow, glare, headlights, rain, dirt and a simulated infra-red look.
+Keeps track of where every character goes; never changes the text.
 """
 
 from __future__ import annotations
@@ -171,23 +171,65 @@ def _camera(picture: np.ndarray, rng: np.random.Generator, strength: float) -> n
             picture = cv2.GaussianBlur(picture, (0, 0), min(sigma, 4.0))
     if rng.random() < 0.2 * strength:
         picture = _motion(picture, rng)
-    low, high = np.percentile(picture[::2, ::2], (2, 98))
-    target_low, span = rng.uniform(0, 110) * strength, rng.uniform(40, 240)
-    if rng.random() < 0.6:
-        picture = (picture - low) / max(high - low, 8) * min(span, 250 - target_low) + target_low
-    else:
-        picture = picture * rng.uniform(0.5, 1.3)
-    if rng.random() < 0.3:
-        picture = 255 * (np.clip(picture, 0, 255) / 255) ** np.float32(np.exp(rng.normal(0, 0.35)))
-    if rng.random() < 0.6:
-        grain = np.float32(abs(rng.normal(0, 9)) * strength + 0.5)
-        picture = picture + rng.standard_normal(picture.shape, np.float32) * grain
+    if rng.random() < 0.06 * strength:
+        picture = _headlight(picture, rng)
+    if rng.random() < 0.05 * strength:
+        picture = _rain(picture, rng)
+    picture = _exposed(picture, rng, strength)
     if rng.random() < 0.2:
         picture = picture + (picture - cv2.GaussianBlur(picture, (0, 0), 1.2)) * rng.uniform(0.3, 1.5)
     picture = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < 0.4 * strength:
         _, packed = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(22, 92))])
         picture = cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE)
+    return picture
+
+
+def _exposed(picture: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Exposure, gamma, and the sensor's noise."""
+    low, high = np.percentile(picture[::2, ::2], (2, 98))
+    target_low, span = rng.uniform(0, 110) * strength, rng.uniform(40, 240)
+    faint = rng.random() < 0.15 * strength  # dusk, or a strobe that hardly reaches: few grey levels, and noise on them
+    if faint:
+        target_low, span = target_low * rng.uniform(0, 0.5), rng.uniform(14, 50)
+    if faint or rng.random() < 0.6:
+        picture = (picture - low) / max(high - low, 8) * min(span, 250 - target_low) + target_low
+    else:
+        picture = picture * rng.uniform(0.5, 1.3)
+    if rng.random() < 0.3:
+        picture = 255 * (np.clip(picture, 0, 255) / 255) ** np.float32(np.exp(rng.normal(0, 0.35)))
+    if rng.random() < 0.6:
+        grain = np.float32((abs(rng.normal(0, 9)) * strength + 0.5) * min(1.0, span / 60))
+        picture = picture + rng.standard_normal(picture.shape, np.float32) * grain
+    return picture
+
+
+def _headlight(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A lamp beside the plate: a saturated spot with a wide halo, and sometimes the streak a sensor makes of it."""
+    h, w = picture.shape
+    x0 = rng.uniform(-0.25, 0.02) * w if rng.random() < 0.5 else rng.uniform(0.98, 1.25) * w
+    y0 = rng.uniform(-0.6, 0.9) * h
+    x, y = np.arange(w, dtype=np.float32) - x0, np.arange(h, dtype=np.float32) - y0
+    away = np.hypot(x[None], y[:, None]) / h
+    glow = rng.uniform(150, 500) * np.exp(-away / rng.uniform(0.15, 0.7)) + rng.uniform(0, 60) / (1 + 4 * away)
+    if rng.random() < 0.3:
+        glow = glow + rng.uniform(20, 90) * np.exp(-((y / h / 0.06) ** 2))[:, None]
+    return picture + glow.astype(np.float32)
+
+
+def _rain(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bright streaks before the plate, and drops on the glass that smear what lies behind them."""
+    h, w = picture.shape
+    streaks, slant = np.zeros((h, w), np.float32), rng.normal(0, 0.2)
+    for _ in range(int(rng.integers(3, 25))):
+        x, y, length = rng.uniform(0, w), rng.uniform(-0.3, 1) * h, rng.uniform(0.2, 1.0) * h
+        cv2.line(streaks, (int(x), int(y)), (int(x + slant * length), int(y + length)), 1.0, 1, cv2.LINE_AA)
+    picture = picture + cv2.GaussianBlur(streaks, (0, 0), rng.uniform(0.4, 1.0)) * rng.uniform(20, 120)
+    for _ in range(int(rng.integers(0, 4))):
+        drop, radius = np.zeros((h, w), np.float32), rng.uniform(0.1, 0.3) * h
+        cv2.circle(drop, (int(rng.uniform(0, w)), int(rng.uniform(0, h))), max(1, int(radius)), 1.0, -1, cv2.LINE_AA)
+        smeared = cv2.GaussianBlur(picture, (0, 0), max(0.5, radius * rng.uniform(0.2, 0.6)))
+        picture = picture * (1 - drop) + smeared * rng.uniform(0.9, 1.15) * drop
     return picture
 
 

@@ -6,8 +6,10 @@ The process dies with its parent; it never writes to disk.
 from __future__ import annotations
 
 import multiprocessing
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Full
 
 import cv2
 import numpy as np
@@ -72,9 +74,19 @@ def draw_batch(sampler: SceneSampler, count: int) -> tuple[np.ndarray, np.ndarra
 
 def _produce(source: Source, queue: multiprocessing.Queue) -> None:
     cv2.setNumThreads(1)
+    parent = os.getppid()
+    queue.cancel_join_thread()
     sampler = make_sampler(source)
     while True:
-        queue.put(draw_batch(sampler, source.batch))
+        batch = draw_batch(sampler, source.batch)
+        while os.getppid() == parent:  # a killed trainer leaves no feeder behind
+            try:
+                queue.put(batch, timeout=5)
+                break
+            except Full:
+                continue
+        else:
+            return
 
 
 def start(source: Source) -> multiprocessing.Queue:

@@ -52,6 +52,7 @@ pad_value = {pad}
 first_threshold = {first}     # whole frame: low, the second look throws the mistakes out
 zoom_threshold = {zoom}      # window of `zoom_window_widths` plate widths, same aspect as the input
 zoom_window_widths = {window}
+sharp_from_px = {sharp}      # a plate this wide in the input needs no second look
 nms_iou = {nms_iou}
 """
 
@@ -133,6 +134,7 @@ def contract(content: bytes, options: argparse.Namespace) -> str:
         first=options.first_threshold,
         zoom=options.zoom_threshold,
         window=options.zoom_window_widths,
+        sharp=options.sharp_from_px,
         nms_iou=options.nms_iou,
         **{name: _output_table(name, details) for name in OUTPUT_CHANNELS},
     )
@@ -146,9 +148,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "plate_detector", help="model folder")
     parser.add_argument("--model-id", required=True, help="name-year.month.number, e.g. plate-detector-2026.11.1")
     parser.add_argument("--pictures", type=int, default=200, help="calibration pictures")
-    parser.add_argument("--first-threshold", type=float, default=0.2)
+    parser.add_argument("--first-threshold", type=float, default=0.25)
     parser.add_argument("--zoom-threshold", type=float, default=0.4)
     parser.add_argument("--zoom-window-widths", type=float, default=3.0)
+    parser.add_argument("--sharp-from-px", type=float, default=64.0)
     parser.add_argument("--nms-iou", type=float, default=0.4)
     options = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

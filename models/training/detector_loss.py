@@ -10,7 +10,6 @@ from keras import ops
 
 SURE = 0.25  # on half-labelled pictures a background cell scored above this is left alone
 IDLE_WEIGHT = 0.02
-OUTPUT_HEAT, OUTPUT_BOX, OUTPUT_CORNERS = slice(0, 1), slice(1, 5), slice(5, 13)
 
 
 def heat_loss(target, logits):
@@ -72,9 +71,8 @@ def _corner_box(corners):
 
 
 def detector_loss(target, output):
-    """Packed target [n, 30, 40, 17] against packed output [n, 30, 40, 13] (heat, box, corners)."""
-    heat, raw_box, raw_corners = output[..., OUTPUT_HEAT], output[..., OUTPUT_BOX], output[..., OUTPUT_CORNERS]
-    raw_box, raw_corners = ops.cast(raw_box, "float32"), ops.cast(raw_corners, "float32")
+    """Packed target [n, 30, 40, 17] against the outputs by name: heat [.., 1], box [.., 4], corners [.., 8]."""
+    heat, raw_box, raw_corners = output["heat"], output["box"], output["corners"]
     weight = target[..., SHAPE_WEIGHT]
     known = weight * target[..., HAS_CORNERS]
     height = ops.maximum(target[..., 7:8] - target[..., 5:6], 0.3)

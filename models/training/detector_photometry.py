@@ -45,6 +45,12 @@ def exposure(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     return cv2.LUT(picture, np.clip(level * 255, 0, 255).astype(np.uint8))
 
 
+def dusk(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+    """Far too little light: a few grey levels above black, or in haze."""
+    level = np.arange(256, dtype=np.float32) * rng.uniform(0.07, 0.4) + rng.uniform(0, 60) * (rng.random() < 0.4)
+    return cv2.LUT(picture, level.astype(np.uint8))
+
+
 def blur(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Out of focus, or smeared by motion."""
     if rng.random() < 0.6:
@@ -80,6 +86,8 @@ def camera(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         return picture
     if rng.random() < 0.7:
         picture = exposure(rng, picture)
+    if rng.random() < 0.12:
+        picture = dusk(rng, picture)
     if rng.random() < 0.1:
         picture = np.clip(vignette(rng, picture.astype(np.float32)), 0, 255).astype(np.uint8)
     if rng.random() < 0.3:

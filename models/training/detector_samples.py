@@ -28,7 +28,8 @@ SOURCE_WEIGHT = {
     "web_asik225": 1.5,
     "roboflow_mixed": 0.6,
 }
-ZOOM_SHARE = 0.5
+ZOOM_SHARE = 0.45
+TILE_SHARE = 0.35  # of what is no close look
 MISTAKE_SHARE = 0.2  # of the pictures drawn: a close look at what a former detector got wrong
 VISIBLE_ENOUGH = 0.97
 
@@ -78,6 +79,26 @@ def _zoomed(rng: np.random.Generator, scene: Scene, at_mistake: bool) -> Window:
         left = float(np.clip(left, min(0, width - wide), max(0, width - wide)))
         top = float(np.clip(top, min(0, height - high), max(0, height - high)))
     return Window(float(left), float(top), wide, high)
+
+
+def _tile(rng: np.random.Generator, scene: Scene) -> Window:
+    """As the node looks at wide pictures: a part of the picture, most often with a plate in it."""
+    height, width = scene.pixels.shape
+    wide = width * float(np.exp(rng.uniform(np.log(0.3), np.log(0.9))))
+    high = wide * HEIGHT_PX / WIDTH_PX
+    x, y = rng.uniform(0, width), rng.uniform(0, height)
+    if len(scene.boxes) and rng.random() < 0.75:
+        box = scene.boxes[rng.integers(len(scene.boxes))]
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    left = float(np.clip(x - wide * rng.uniform(0.1, 0.9), min(0, width - wide), max(0, width - wide)))
+    top = float(np.clip(y - high * rng.uniform(0.1, 0.9), min(0, height - high), max(0, height - high)))
+    return Window(left, top, wide, high)
+
+
+def _window(rng: np.random.Generator, scene: Scene, zoom: bool, at_mistake: bool) -> Window:
+    if zoom:
+        return _zoomed(rng, scene, at_mistake)
+    return _tile(rng, scene) if rng.random() < TILE_SHARE else _whole(rng, scene)
 
 
 def _clipped_share(box: np.ndarray) -> float:
@@ -198,7 +219,7 @@ def _is_negative(rng: np.random.Generator, scene: Scene) -> bool:
 def make_sample(rng: np.random.Generator, scene: Scene, random_plate: RandomPlate, at_mistake: bool = False) -> Sample:
     """One training picture from one scene."""
     zoom = len(scene.boxes) > 0 and (at_mistake or rng.random() < ZOOM_SHARE)
-    window = _zoomed(rng, scene, at_mistake) if zoom else _whole(rng, scene)
+    window = _window(rng, scene, zoom, at_mistake)
     width, height = WIDTH_PX * FINE, HEIGHT_PX * FINE
     canvas = cut(scene.pixels, window, width, height)
     labels = _labelled(scene, window)

@@ -24,6 +24,7 @@ from recognizer_model import ALPHABET, PAD
 
 from anpr_node.vision.ctc import Decoded, decode
 
+BATCH = 64
 FOLD = str.maketrans("OQI", "001")
 
 
@@ -33,15 +34,21 @@ class Reader(Protocol):
     def logits(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
-class KerasReader:
-    """Reads with a Keras model."""
+class FloatReader:
+    """Reads with a Keras model, through its PyTorch twin."""
 
     def __init__(self, model) -> None:
-        self._model = model
+        from torch_twin import Twin
+
+        self._twin = Twin(model).eval()
 
     def logits(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        characters, country = self._model.predict(inputs[..., None].astype(np.float32) / 255, verbose=0, batch_size=64)
-        return np.asarray(characters), np.asarray(country)
+        import torch
+
+        with torch.no_grad():
+            parts = [self._twin(torch.from_numpy(some[..., None].astype(np.float32) / 255))
+                     for some in np.array_split(inputs, -(-len(inputs) // BATCH))]  # fmt: skip
+        return tuple(torch.cat(outputs).numpy() for outputs in zip(*parts, strict=True))
 
 
 class TfliteReader:
@@ -146,16 +153,16 @@ def measure(reader: Reader, sets: dict[str, DevSet]) -> dict[str, dict[str, floa
     return results
 
 
-def make_reader(model: Path, width: float) -> Reader:
+def make_reader(model: Path) -> Reader:
     """A reader for a .tflite file or an .npz of averaged weights."""
     if model.suffix == ".tflite":
         return TfliteReader(model)
     from recognizer_model import build_recognizer
-    from train_recognizer import load_weights
+    from recognizer_weights import load_weights
 
-    network = build_recognizer(width)
+    network = build_recognizer()
     network.set_weights(load_weights(model))
-    return KerasReader(network)
+    return FloatReader(network)
 
 
 def _print_errors(reader: Reader, sets: dict[str, DevSet]) -> None:
@@ -171,12 +178,9 @@ def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="data folder with crops/ and scenes/")
     parser.add_argument("--model", type=Path, required=True, help=".tflite file, or averaged.npz of a training run")
-    parser.add_argument(
-        "--width", type=float, default=1.0, help="channel multiplier that the weights were trained with"
-    )
     parser.add_argument("--errors", action="store_true", help="also list every misread plate")
     options = parser.parse_args()
-    reader, sets = make_reader(options.model, options.width), read_dev_sets(options.data)
+    reader, sets = make_reader(options.model), read_dev_sets(options.data)
     for name, rates in measure(reader, sets).items():
         print(f"{name:22} n={len(sets[name].plates):4} {json.dumps(rates)}")
     if options.errors:

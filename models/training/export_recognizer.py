@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,14 +30,14 @@ def calibration_inputs(data: Path, count: int) -> np.ndarray:
     return inputs
 
 
-def convert(weights: Path, width: float, inputs: np.ndarray) -> bytes:
+def convert(weights: Path, inputs: np.ndarray) -> bytes:
     """Freeze the network with batch size 1 and quantise weights, activations, input and outputs to int8."""
     import tensorflow as tf
     from recognizer_model import build_recognizer
+    from recognizer_weights import load_weights
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-    from train_recognizer import load_weights
 
-    network = build_recognizer(width, batch_size=1)
+    network = build_recognizer(batch_size=1)
     network.set_weights(load_weights(weights))
     call = tf.function(lambda plate: network(plate, training=False))
     # Frozen first: from a Keras 3 function the converter would keep variables that no runtime reads.
@@ -106,7 +107,9 @@ lower_line_begins = {BOTTOM_PART_START}
 # Room added around a found plate before cutting; measured on labelled boxes that were off by 3 % and 6 %.
 margin_x = 0.02
 margin_y = 0.04
-reject_below = 0.2
+reject_below = 0.5      # texts read once with less confidence are noise,
+reject_odd_below = 0.7  # and these where the country is unknown or is not known to issue such a text
+country_above = 0.85    # a country is named from this score up
 # probability = logistic(confidence_slope * logit(score) + confidence_offset), score = product over the characters.
 confidence_slope = {slope:.4f}
 confidence_offset = {offset:.4f}
@@ -119,20 +122,15 @@ def _main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="data folder with crops/, scenes/ and fonts/")
     parser.add_argument("--weights", type=Path, required=True, help="averaged.npz of a training run")
     parser.add_argument("--out", type=Path, required=True, help="folder for plate_recognizer.tflite and model.toml")
-    parser.add_argument(
-        "--width", type=float, default=1.0, help="channel multiplier that the weights were trained with"
-    )
     parser.add_argument("--version", default="1.0.0", help="version in the model_id")
     parser.add_argument("--calibration", type=int, default=400, help="plates that set the quantisation ranges")
-    parser.add_argument("--slope", type=float, default=1.0, help="confidence slope, from fit_confidence.py")
-    parser.add_argument("--offset", type=float, default=0.0, help="confidence offset, from fit_confidence.py")
+    parser.add_argument("--confidence", type=Path, help="JSON of fit_confidence.py; without it scores stay raw")
     options = parser.parse_args()
-    tflite = convert(options.weights, options.width, calibration_inputs(options.data, options.calibration))
+    tflite = convert(options.weights, calibration_inputs(options.data, options.calibration))
+    confidence = json.loads(options.confidence.read_text()) if options.confidence else {"slope": 1.0, "offset": 0.0}
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / f"{NAME}.tflite").write_bytes(tflite)
-    (options.out / "model.toml").write_text(
-        contract(tflite, options.version, options.slope, options.offset), encoding="utf-8"
-    )
+    (options.out / "model.toml").write_text(contract(tflite, options.version, **confidence), encoding="utf-8")
     print(f"{options.out / NAME}.tflite: {len(tflite)} bytes")
 
 

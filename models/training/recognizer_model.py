@@ -13,6 +13,7 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BLANK = len(ALPHABET)
 HEIGHT_PX, WIDTH_PX, COLUMNS = 32, 160, 40
 TEXT_MAX = 12
+WIDTH = 1.5  # channels against the layer sizes below
 PAD = -1  # fills short texts, marks a column without a known symbol and an unknown country
 
 
@@ -31,11 +32,11 @@ def _residual(x, size, name: str):
     return _relu(layers.Add(name=f"{name}_add")([x, _conv(x, x.shape[-1], size, name=name)]), name)
 
 
-def build_recognizer(width: float = 1.0, batch_size: int | None = None, dropout: float = 0.1) -> keras.Model:
+def build_recognizer(batch_size: int | None = None, dropout: float = 0.1) -> keras.Model:
     """Return the network: 32 x 160 grey in 0..1 to [40, 37] character logits and country logits."""
 
     def w(n: int) -> int:
-        return round(n * width / 8) * 8
+        return round(n * WIDTH / 8) * 8
 
     grey = keras.Input((HEIGHT_PX, WIDTH_PX, 1), batch_size=batch_size, name="plate")
     x = _relu(_conv(grey, w(24), 3, 2, name="stem"), "stem")  # 16 x 80
@@ -70,30 +71,24 @@ def _column(x, filters: int):
     return _conv(x, filters, (4, 1), padding="valid", name="column")
 
 
-class PlateLoss(keras.losses.Loss):
-    """CTC plus framewise cross-entropy; y_true packs the text (TEXT_MAX) and the known symbol of each column (COLUMNS).
+def plate_loss(target, logits, mix: float):
+    """CTC plus framewise cross-entropy, from 0.3 : 10 at mix 0 to 1 : 1 at mix 1.
 
-    A sample without known columns has PAD there and is taught by CTC alone.
+    `target` packs the text (TEXT_MAX) and the known symbol of each column (COLUMNS). A sample without known columns has
+    PAD there and is taught by CTC alone.
     """
-
-    def __init__(self, frame_weight: keras.Variable, ctc_weight: keras.Variable) -> None:
-        super().__init__(name="plate_loss")
-        self.frame_weight, self.ctc_weight = frame_weight, ctc_weight
-
-    def call(self, y_true, y_pred):
-        text, frames = y_true[:, :TEXT_MAX], y_true[:, TEXT_MAX:]
-        known = ops.cast(frames >= 0, "float32")
-        frame_loss = keras.losses.sparse_categorical_crossentropy(ops.maximum(frames, 0), y_pred, from_logits=True)
-        frame_loss = ops.sum(frame_loss * known, -1) / COLUMNS
-        lengths = ops.sum(ops.cast(text >= 0, "int32"), -1)
-        columns = ops.full_like(lengths, COLUMNS)
-        ctc = ops.ctc_loss(ops.maximum(text, 0), y_pred, lengths, columns, mask_index=BLANK)
-        return self.frame_weight * frame_loss + self.ctc_weight * ctc / 8.0
+    text, frames = target[:, :TEXT_MAX], target[:, TEXT_MAX:]
+    known = ops.cast(frames >= 0, "float32")
+    frame_loss = keras.losses.sparse_categorical_crossentropy(ops.maximum(frames, 0), logits, from_logits=True)
+    frame_loss = ops.sum(frame_loss * known, -1) / COLUMNS
+    lengths = ops.sum(ops.cast(text >= 0, "int32"), -1)
+    ctc = ops.ctc_loss(ops.maximum(text, 0), logits, lengths, ops.full_like(lengths, COLUMNS), mask_index=BLANK)
+    return ops.mean((10.0 - 9.0 * mix) * frame_loss + (0.3 + 0.7 * mix) * ctc / 8.0)
 
 
-def country_loss(y_true, y_pred):
+def country_loss(target, logits):
     """Cross-entropy over the plates whose country is known."""
-    known = ops.cast(y_true >= 0, "float32")
-    return keras.losses.sparse_categorical_crossentropy(ops.maximum(y_true, 0), y_pred, from_logits=True) * ops.reshape(
-        known, (-1,)
+    known = ops.cast(target >= 0, "float32")
+    return ops.mean(
+        known * keras.losses.sparse_categorical_crossentropy(ops.maximum(target, 0), logits, from_logits=True)
     )

@@ -93,7 +93,7 @@ def _main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSONL to write; not inside the repository")
     parser.add_argument("--score-min", type=float, default=0.6, help="lowest mean score of the agreeing views")
     options = parser.parse_args()
-    reader, rng, records = make_reader(options.model, 1.0), np.random.default_rng(11), []
+    reader, rng, records = make_reader(options.model), np.random.default_rng(11), []
     avoided = dev_texts(options.data)
     for dataset in UNLABELLED_SETS:
         found = label_set(reader, options.data, dataset, options.score_min, rng)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train the plate detector for a given time, resumable, on any Keras backend.
+"""Train the plate detector for a given time, resumable, with PyTorch on the CPU or a GPU.
 
 The learning rate follows the clock, not the samples: on a busy machine a run still ends when it should, cooled down.
 It exports nothing; `detector_export.py` does.
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import math
 import os
 import sys
@@ -17,10 +16,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+os.environ["KERAS_BACKEND"] = "torch"
+
 import numpy as np
 
-EMA_EVERY_STEPS = 8
-EMA_KEEP = 0.98
+AVERAGE_KEEP = 0.9975
 WARM_UP_STEPS = 300
 LOG_EVERY_STEPS = 50
 
@@ -48,34 +48,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="weights to start from (.weights.h5)")
     parser.add_argument("--rate", type=float, default=2.5e-3, help="highest learning rate (AdamW)")
     parser.add_argument("--batch", type=int, default=16, help="pictures a step")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the TensorFlow backend")
+    parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch on a CPU")
     parser.add_argument("--check-minutes", type=float, default=4, help="how often the held-out pictures are scored")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pseudo-corners", type=Path, help="JSON of detector_pseudo.py: corners of real plates")
     parser.add_argument("--mistakes", type=Path, help="JSON of detector_mine.py: what looks like plates and is none")
     return parser.parse_args()
-
-
-def limit_threads(threads: int) -> None:
-    """Keep the backend from taking the whole machine."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-def compiled(model, rate: float):
-    """The model with its outputs packed into one tensor, so that one loss sees them all."""
-    import keras
-    from detector_loss import detector_loss
-
-    packed = keras.layers.Concatenate(axis=-1)([model.output[name] for name in ("heat", "box", "corners")])
-    trainer = keras.Model(model.input, packed)
-    trainer.compile(keras.optimizers.AdamW(rate, weight_decay=1e-4, clipnorm=5.0), loss=detector_loss)
-    return trainer
 
 
 def rate_now(options: argparse.Namespace, progress: Progress) -> float:
@@ -89,63 +67,62 @@ class Run:
     """One training run in its folder."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        import keras
         from detector import build
+        from torch_twin import Learner, prepare
 
         self.options = options
         self.folder: Path = options.out
         self.folder.mkdir(parents=True, exist_ok=True)
         self.progress = Progress()
-        self.model, self.averaged = build(), build()
-        self._load()
-        self.trainer = compiled(self.model, options.rate)
-        self.average = self.averaged.get_weights()
+        keras.utils.set_random_seed(options.seed)
+        self.averaged = build()
+        if options.start:
+            self.averaged.load_weights(options.start)
+        self.learner = Learner(self.averaged, prepare(options.threads), 1e-4, AVERAGE_KEEP)
+        self._state = self.folder / "state.pt"
+        if self._state.exists():
+            self._resume()
 
-    def _load(self) -> None:
-        state = self.folder / "state.json"
-        if state.exists():
-            self.progress = Progress(**json.loads(state.read_text()))
-            self.model.load_weights(self.folder / "raw.weights.h5")
-            self.averaged.load_weights(self.folder / "ema.weights.h5")
-            print(f"resumed after {self.progress.samples} samples", flush=True)
-        else:
-            if self.options.start:
-                self.model.load_weights(self.options.start)
-            self.averaged.set_weights(self.model.get_weights())
+    def _resume(self) -> None:
+        import torch
+
+        state = torch.load(self._state, weights_only=True)
+        self.progress = Progress(**state["progress"])
+        self.learner.restore(state["learner"])
+        print(f"resumed after {self.progress.samples} samples", flush=True)
 
     def save(self) -> None:
         """Weights, their moving average, and where the run stands."""
-        self.averaged.set_weights(self.average)
-        self.model.save_weights(self.folder / "raw.weights.h5")
+        from torch_twin import save_state
+
+        self.averaged.set_weights(self.learner.averaged_weights())
         self.averaged.save_weights(self.folder / "ema.weights.h5")
-        (self.folder / "state.json").write_text(json.dumps(vars(self.progress)))
+        save_state({"learner": self.learner.state(), "progress": vars(self.progress)}, self._state)
 
     def step(self, pixels: np.ndarray, target: np.ndarray) -> None:
         """One batch."""
+        from detector_loss import detector_loss
+
         started = time.monotonic()
-        self.trainer.optimizer.learning_rate = rate_now(self.options, self.progress)
-        loss = float(self.trainer.train_on_batch(pixels.astype(np.float32) / 255, target))
+        names, truth = self.averaged.output_names, self.learner.tensor(target)
+        loss = self.learner.step(
+            pixels,
+            rate_now(self.options, self.progress),
+            lambda outputs: detector_loss(truth, dict(zip(names, outputs, strict=True))),
+        )
         if not math.isfinite(loss):
             raise FloatingPointError(f"loss is {loss} after {self.progress.samples} samples: lower --rate")
         self.progress.losses.append(loss)
         self.progress.steps += 1
         self.progress.samples += len(pixels)
-        if self.progress.steps % EMA_EVERY_STEPS == 0:
-            self._follow()
         self.progress.seconds += time.monotonic() - started
-
-    def _follow(self) -> None:
-        # early on the average must forget faster, or it remembers the random start
-        keep = min(EMA_KEEP, self.progress.steps / (self.progress.steps + 10 * EMA_EVERY_STEPS))
-        self.average = [
-            keep * old + (1 - keep) * new for old, new in zip(self.average, self.model.get_weights(), strict=True)
-        ]
 
 
 def checked(run: Run, held_out: list) -> str:
     """Score the averaged weights on held-out pictures and note it in checks.csv."""
     from detector_evaluate import find, model_predict, score
 
-    run.averaged.set_weights(run.average)
     result = score(find(model_predict(run.averaged), held_out), 0.3)
     with (run.folder / "checks.csv").open("a", newline="") as file:
         row = [run.progress.samples, result.recall50, result.ap50, result.mean_iou, result.side_error_p90]
@@ -207,13 +184,12 @@ def train(run: Run) -> None:
     run.save()
     print(checked(run, held_out), flush=True)
     plot(run)
+    (run.folder / "done").touch()
 
 
 def main() -> None:
     """Command line."""
-    options = parse()
-    limit_threads(options.threads)
-    train(Run(options))
+    train(Run(parse()))
 
 
 if __name__ == "__main__":

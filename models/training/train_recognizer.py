@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Train the plate recogniser: synthetic plates and real crops, CTC with framewise supervision, averaged weights.
 
-Writes checkpoints (raw and averaged weights), a log and a plot into --out; run it again with the same --out to go on.
-Never looks at records of split dev except to print how well the averaged weights read them.
+Runs with PyTorch on a CPU or a GPU. Writes checkpoints, averaged weights, a log and a plot into --out, and goes on from
+them when run again. Never looks at records of split dev except to print how well the averaged weights read them.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import time
 from pathlib import Path
 from queue import Full
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+os.environ["KERAS_BACKEND"] = "torch"
 
 import numpy as np
+from recognizer_weights import load_weights, save_weights
 
 LOG_EVERY_STEPS = 200
-RESULTS_EVERY_STEPS = 1000  # a multiple of LOG_EVERY_STEPS
+RESULTS_EVERY_STEPS = 2000  # a multiple of LOG_EVERY_STEPS
+AVERAGE_KEEP = 0.999
+EVEN_AFTER_STEPS = 4000
+COUNTRY_WEIGHT = 0.6
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -32,12 +34,12 @@ def parse_arguments() -> argparse.Namespace:
         "--out", type=Path, required=True, help="folder for checkpoints and log; not inside the repository"
     )
     parser.add_argument(
-        "--steps", type=int, default=20000, help="steps in all; the learning rate falls to nothing at the last one"
+        "--steps", type=int, default=24000, help="steps in all; the learning rate falls to nothing at the last one"
     )
     parser.add_argument("--batch", type=int, default=64, help="plates a step")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--real-share", type=float, default=0.3, help="share of real plates in a batch, 0..1")
-    parser.add_argument("--width", type=float, default=1.0, help="channel multiplier of the network")
+    parser.add_argument("--real-share", type=float, default=0.33, help="share of real plates in a batch, 0..1")
+    parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch on a CPU")
     parser.add_argument("--seed", type=int, default=1, help="seed of data and weights")
     parser.add_argument("--start-from", type=Path, help="averaged weights (.npz) of another run to begin with")
     parser.add_argument("--self-labels", type=Path, help="file that self_label.py wrote: more real plates")
@@ -76,75 +78,57 @@ class Run:
 
     def __init__(self, options: argparse.Namespace) -> None:
         import keras
-        from recognizer_model import PlateLoss, build_recognizer, country_loss
+        from recognizer_model import build_recognizer
+        from torch_twin import Learner, prepare
 
         keras.utils.set_random_seed(options.seed)
         self.options, self.step = options, 0
-        self.frame_weight = keras.Variable(10.0, trainable=False)
-        self.ctc_weight = keras.Variable(0.3, trainable=False)
-        self.model = build_recognizer(options.width)
-        self.optimizer = keras.optimizers.AdamW(options.rate, weight_decay=0.01, clipnorm=5.0)
-        self.model.compile(
-            optimizer=self.optimizer,
-            loss=[PlateLoss(self.frame_weight, self.ctc_weight), country_loss],
-            loss_weights=[1.0, 0.4],
-        )
-        self.optimizer.build(self.model.trainable_variables)
+        self.averaged = build_recognizer()
         if options.start_from:
-            self.model.set_weights(load_weights(options.start_from))
-        self.average = [w.copy() for w in self.model.get_weights()]
-        self._checkpoint = options.out / "checkpoint.npz"
+            self.averaged.set_weights(load_weights(options.start_from))
+        self.learner = Learner(self.averaged, prepare(options.threads), 0.01, AVERAGE_KEEP)
+        self._checkpoint = options.out / "checkpoint.pt"
         if self._checkpoint.exists():
             self._resume()
 
     def _resume(self) -> None:
-        with np.load(self._checkpoint) as kept:
-            self.step = int(kept["step"])
-            self.model.set_weights([kept[f"w{i}"] for i in range(len(self.average))])
-            self.average = [kept[f"a{i}"] for i in range(len(self.average))]
-            for i, variable in enumerate(self.optimizer.variables):
-                variable.assign(kept[f"o{i}"])
+        import torch
+
+        state = torch.load(self._checkpoint, weights_only=True)
+        self.learner.restore(state)
+        self.step = self.learner.steps
 
     def save(self) -> None:
-        arrays = {f"w{i}": w for i, w in enumerate(self.model.get_weights())}
-        arrays |= {f"a{i}": a for i, a in enumerate(self.average)}
-        arrays |= {f"o{i}": np.asarray(v) for i, v in enumerate(self.optimizer.variables)}
-        _save_npz(self._checkpoint, step=self.step, **arrays)
-        _save_npz(self.options.out / "averaged.npz", step=self.step, **{f"a{i}": a for i, a in enumerate(self.average)})
+        """Checkpoint, and the averaged weights by themselves; the Keras model holds these from here on."""
+        from torch_twin import save_state
 
-    def schedule(self) -> None:
-        """Warm up, fall on a cosine; go from framewise supervision (10 : 0.3) to an even mix with CTC."""
-        done = self.step / self.options.steps
-        warm = min(1.0, (self.step + 1) / 300)
-        self.optimizer.learning_rate.assign(
-            self.options.rate * warm * (0.5 + 0.5 * np.cos(np.pi * min(1.0, done))) + 1e-6
-        )
-        mix = 1.0 if self.options.start_from else min(1.0, self.step / 4000)
-        self.frame_weight.assign(10.0 * (1 - mix) + 1.0 * mix)
-        self.ctc_weight.assign(0.3 * (1 - mix) + 1.0 * mix)
+        save_state(self.learner.state(), self._checkpoint)
+        weights = self.learner.averaged_weights()
+        self.averaged.set_weights(weights)
+        save_weights(self.options.out / "averaged.npz", weights, self.step)
+
+    def rate(self) -> float:
+        """Warm up, then fall on a cosine."""
+        done, warm = self.step / self.options.steps, min(1.0, (self.step + 1) / 300)
+        return self.options.rate * warm * (0.5 + 0.5 * float(np.cos(np.pi * min(1.0, done)))) + 1e-6
+
+    def mix(self) -> float:
+        """0: the columns' known symbols teach; 1: they and CTC evenly."""
+        return 1.0 if self.options.start_from else min(1.0, self.step / EVEN_AFTER_STEPS)
 
     def train_step(self, grey: np.ndarray, target: np.ndarray, country: np.ndarray) -> list[float]:
-        self.schedule()
-        losses = self.model.train_on_batch(grey[..., None].astype(np.float32) / 255, [target, country[:, None]])
+        """One batch; returns the loss over characters and that over countries."""
+        from recognizer_model import country_loss, plate_loss
+
+        truth, origin, parts = self.learner.tensor(target), self.learner.tensor(country), []
+
+        def loss_of(outputs: list):
+            parts[:] = [plate_loss(truth, outputs[0], self.mix()), country_loss(origin, outputs[1])]
+            return parts[0] + COUNTRY_WEIGHT * parts[1]
+
+        self.learner.step(grey[..., None], self.rate(), loss_of)
         self.step += 1
-        if self.step % 4 == 0:
-            keep = min(0.995, self.step / (self.step + 40))
-            for average, weight in zip(self.average, self.model.get_weights()):
-                average += (1 - keep) * (weight - average)
-        return [float(x) for x in losses]
-
-
-def _save_npz(path: Path, **arrays: np.ndarray | int) -> None:
-    """Write beside the old file and move over it, so that a kill never leaves half a checkpoint."""
-    beside = path.with_name("writing-" + path.name)
-    np.savez(beside, **arrays)
-    beside.replace(path)
-
-
-def load_weights(path: Path) -> list[np.ndarray]:
-    """Read averaged weights in layer order."""
-    with np.load(path) as kept:
-        return [kept[f"a{i}"] for i in range(sum(name.startswith("a") for name in kept.files))]
+        return [float(part.detach()) for part in parts]
 
 
 def plot(out: Path) -> None:
@@ -168,11 +152,10 @@ def plot(out: Path) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    from evaluate_recognizer import KerasReader, measure, read_dev_sets
+    from evaluate_recognizer import FloatReader, measure, read_dev_sets
 
     run = Run(options)
     dev = read_dev_sets(options.data)
-    spare = type(run.model).from_config(run.model.get_config())
     queue = start_feed(options, run.step)
     started, losses = time.time(), []
     while run.step < options.steps:
@@ -182,21 +165,21 @@ def train(options: argparse.Namespace) -> None:
         mean = np.mean(losses, axis=0)
         row = {
             "step": run.step,
-            "loss": round(float(mean[1]), 4),
-            "country_loss": round(float(mean[2]), 4),
+            "loss": round(float(mean[0]), 4),
+            "country_loss": round(float(mean[1]), 4),
             "seconds": round(time.time() - started),
             "waiting": queue.qsize(),
         }
         losses = []
         if run.step % RESULTS_EVERY_STEPS == 0 or run.step == options.steps:
-            spare.set_weights(run.average)
-            row["dev"] = measure(KerasReader(spare), dev)
             run.save()
+            row["dev"] = measure(FloatReader(run.averaged), dev)
         with (options.out / "log.jsonl").open("a") as log:
             log.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
         if "dev" in row:
             plot(options.out)
+    (options.out / "done").touch()
 
 
 if __name__ == "__main__":

@@ -86,5 +86,5 @@ def _empty(model: str, report: Report) -> Iterator[Goal]:
         if found.model == model and found.split == "drawn":
             yield Goal(model, f"{found.source}: sure readings", found.at_least[-1], 0.0, at_least=False)
         elif found.model == model:
-            what = f"{found.source}: a reading, be it of an unlabelled plate"
+            what = f"{found.source}: a reading"
             yield Goal(model, what, found.at_least[0], 0.001, at_least=False)

@@ -50,8 +50,7 @@ class Bench:
 
     def camera(self, model: str = "pattern", **sensor: Any) -> CsiCamera:
         """A camera in free run."""
-        settings = SensorSection(external_trigger=False, **sensor)
-        return self._made(model, settings, Lighting(None, lambda: True), TRIGGER_MODE)
+        return self._made(model, SensorSection(**sensor), Lighting(None, lambda: True), TRIGGER_MODE)
 
     def _made(self, model: str, settings: SensorSection, lighting: Lighting, trigger_mode: Path) -> CsiCamera:
         def remember(_: SensorSection) -> Any:

@@ -76,7 +76,7 @@ def test_planes_are_read_only_and_of_one_shape() -> None:
 
 
 def test_noise_never_wraps() -> None:
-    roadside = make_roadside("night", exposure_us=3000)
+    roadside = make_roadside("night", exposure_us=2000)
     frame, _ = roadside.first_plate()
     dark_spots = int((frame.pixels == 0).sum())
     assert dark_spots < 20

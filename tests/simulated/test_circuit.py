@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from gpiozero import InputDevice
 from roadside import PERIOD_US, PINS, Roadside, make_roadside, plate_pixels
 
 from anpr_node.drivers.clock import SimulatedClock
-from anpr_node.drivers.pacing import WallPacer
+from anpr_node.drivers.pacing import VirtualPacer, WallPacer
+from anpr_node.drivers.pwm import PwmChannel
+from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.drivers.simulated.circuit import NS_PER_US, RELAY_LIMIT_S, Circuit
+from anpr_node.drivers.simulated.pwm import PwmState, SimulatedPwmChip
 from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
 
 
@@ -132,4 +138,71 @@ def test_the_wall_pacer_does_not_wait_for_what_is_past() -> None:
     wall = SimulatedClock()
     pacer = WallPacer(wall)
     wall.advance_to(7_000)
-    assert pacer.wait_until(2_000) == 7_000
+    assert pacer.wait_until(2_000) == 2_000  # the first one sets the beginning
+    wall.advance_to(9_000)
+    assert pacer.wait_until(3_000) == 4_000
+
+
+def test_bracketing_alternates_the_exposure_and_the_brightness() -> None:
+    roadside = make_roadside("day")
+    roadside.circuit.trigger.start(PERIOD_US, 100, 400)
+    frames = []
+    for _ in range(6):
+        frame = roadside.camera.capture()
+        frames.append((frame.exposure_us, float(frame.pixels.mean())))
+    assert [exposure for exposure, _ in frames] == [100, 400, 100, 400, 100, 400]
+    assert min(mean for exposure, mean in frames if exposure == 400) > 1.5 * max(
+        mean for exposure, mean in frames if exposure == 100
+    )
+
+
+def test_the_real_trigger_on_the_simulated_kernel_tells_every_frame_its_pulse(tmp_path: Path) -> None:
+    """What the driver says the pulse was, against what the circuit exposed."""
+    roadside = make_roadside("day")
+    circuit = roadside.circuit
+    chip = SimulatedPwmChip(tmp_path, changed=circuit.trigger.follow)
+    trigger = PwmTrigger(PwmChannel(tmp_path, write=chip.write, pacer=VirtualPacer()), circuit.clock)
+    trigger.start(PERIOD_US, 100, 400)
+    told, exposed = [], []
+    for _ in range(8):
+        frame = roadside.camera.capture()
+        ended_ns = frame.captured_ns + frame.exposure_us * NS_PER_US // 2
+        circuit.clock.advance_to(ended_ns + 8_000_000)  # read out and delivered
+        told.append(trigger.taken(ended_ns))
+        exposed.append(frame.exposure_us)
+    assert told == exposed == [100, 400] * 4
+    trigger.close()
+    with pytest.raises(FrameTimeout):
+        roadside.camera.capture()
+
+
+def test_a_strobe_driven_beyond_its_share_is_an_error() -> None:
+    circuit = Circuit(SimulatedClock(), PINS)
+    with pytest.raises(WiringError, match="overdriven"):
+        circuit.trigger.follow(0, PwmState(10_000_000, 1_000_001, True))
+
+
+def test_at_an_idle_rate_the_camera_times_out_in_between() -> None:
+    roadside = make_roadside()
+    roadside.circuit.trigger.start(1_000_000, 300)
+    timeouts = 0
+    while True:
+        try:
+            frame = roadside.camera.capture()
+            break
+        except FrameTimeout:
+            timeouts += 1
+    assert (timeouts, frame.sequence) == (9, 0)
+    assert abs(frame.captured_ns - 1_000_000_000) < 1_000_000
+
+
+def test_a_failed_strobe_is_dark_and_lets_go_of_its_fault_line() -> None:
+    roadside = make_roadside()
+    line = InputDevice(23, pull_up=True, pin_factory=roadside.circuit.factory)
+    assert line.is_active
+    roadside.circuit.fail_strobe(23)
+    assert not line.is_active
+    assert not roadside.circuit.illuminator_on
+    roadside.circuit.fail_strobe(23, failed=False)
+    assert line.is_active
+    assert roadside.circuit.illuminator_on

@@ -22,6 +22,7 @@ from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gst_camera import GstCamera, load_gstreamer
 from anpr_node.drivers.lighting import Lighting
 from anpr_node.drivers.platform import open_platform
+from anpr_node.drivers.simulated.pwm import SimulatedPwmChip
 from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
 from anpr_node.pipeline import Pipeline
 from anpr_node.vision.reader import PlateReader
@@ -190,6 +191,28 @@ def test_the_settings_open_it(tmp_path: Path) -> None:
         assert frame is not None
         assert frame.illuminated
         assert frame.exposure_us == CameraSection().exposure_us
+
+
+def test_a_frame_tells_the_width_of_its_own_pulse(tmp_path: Path) -> None:
+    chip = SimulatedPwmChip(tmp_path)
+    chip.write(tmp_path / "pwmchip0" / "export", "0")  # from here on plain files do
+    content = {
+        "node": {"board": "raspberry-pi-5"},
+        "camera": {"kind": "gstreamer"},
+        "sensor": {"source": LIVE.format(format="NV12", width=1456)},
+        "trigger": {"kind": "pwm", "pwm_root": str(tmp_path)},
+        "daynight": {"mode": "auto"},
+    }
+    with closing(open_platform(parse(content, "test"))) as platform:
+        platform.start(CameraSection())
+        frame = platform.camera.capture()
+        assert frame is not None
+        assert (frame.exposure_us, frame.illuminated) == (300, True)
+        platform.use_light("day")
+        later = [frame for _ in range(30) if (frame := platform.camera.capture())]
+        assert (tmp_path / "pwmchip0" / "pwm0" / "duty_cycle").read_text() == "186000"
+        assert (later[-1].exposure_us, later[-1].illuminated) == (200, False)
+    assert not (tmp_path / "pwmchip0" / "pwm0" / "enable").read_text().startswith("1")
 
 
 def test_a_damaged_model_is_refused_beside_gstreamer(tmp_path: Path) -> None:

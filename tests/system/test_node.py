@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,12 +13,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from makers import evidence, read
 from test_replay import make_clip
 
-from anpr_node.config import parse
-from anpr_node.drivers.platform import open_platform
-from anpr_node.errors import ConfigError, StoreError
+from anpr_node.config import Settings, parse
+from anpr_node.drivers.platform import Platform, open_platform
+from anpr_node.drivers.simulated.wires import WiredPin
+from anpr_node.errors import ConfigError, PowerFailing, StoreError
 from anpr_node.node import TIMEOUTS_MAX, Node
+from anpr_node.pipeline import Ripe
 from anpr_node.store.database import open_store
 
 pytestmark = pytest.mark.system
@@ -136,9 +140,129 @@ def test_a_card_that_fails_for_a_while_loses_no_read(tmp_path: Path) -> None:
     assert node.failure is None
 
 
+SLOW_CARD = """
+CREATE TRIGGER slow BEFORE INSERT ON read BEGIN
+    SELECT count(*) FROM (
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT i FROM n
+    );
+END
+"""
+
+
+def test_a_backlog_at_the_stop_is_written_as_far_as_time_allows_and_the_rest_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing takes longer than the node may: the pins stay the recorder's until its last commit is over."""
+    monkeypatch.setattr("anpr_node.node.JOIN_S", 2.0)
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    with closing(open_store(tmp_path)) as database:
+        database.execute(SLOW_CARD)
+        with Node(settings, platform) as node:
+            node._hand_over([Ripe(read(read_id=f"r{n}"), evidence()) for n in range(60)])
+            wait_until(lambda: node.snapshot().reads >= 1)
+        stored = database.execute("SELECT count(*) FROM read").fetchone()[0]
+    assert node.failure is None
+    assert 0 < stored < 60
+    assert stored == node.snapshot().reads
+    assert node.snapshot().reads_dropped >= 60 - stored
+    assert node.snapshot().queue_depth == 0
+    assert not platform.outputs.led.is_on
+
+
+def test_a_pulse_ends_while_another_process_holds_the_store(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings)
+    with closing(open_store(tmp_path)) as database, Node(settings, platform) as node:
+        database.execute("BEGIN IMMEDIATE")
+        node._hand_over([Ripe(read(), evidence())])
+        wait_until(lambda: node.snapshot().queue_depth == 0)
+        began_ns = platform.clock.monotonic_ns()
+        platform.outputs.relay.pulse(0.2)
+        wait_until(lambda: not node.snapshot().relay_on)
+        late_s = (platform.clock.monotonic_ns() - began_ns) / 1e9 - 0.2
+        wait_until(lambda: node.snapshot().store_failures >= 1)
+        database.execute("ROLLBACK")
+        wait_until(lambda: node.snapshot().reads >= 1)
+    assert late_s < 1, "no later than one write that waits for the lock"
+
+
+def test_a_simulated_node_lives_today_and_claims_no_time_source(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    assert abs(platform.clock.utc_ns(platform.clock.monotonic_ns()) / 1e9 - time.time()) < 10
+    assert platform.clock.state().source == "free"
+    platform.close()
+
+
+def test_the_demo_leaves_nothing_behind_when_it_is_terminated(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([*ANPR_NODE, "demo"], stdout=subprocess.PIPE, env=environment, text=True) as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline().startswith("time (UTC)")
+        demo.send_signal(signal.SIGTERM)
+        demo.communicate(timeout=20)
+    assert demo.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def wait_until(done: Callable[[], bool]) -> None:
     """Poll for half a minute at most."""
     ends_s = time.monotonic() + 30
     while not done():
         assert time.monotonic() < ends_s
         time.sleep(0.1)
+
+
+def supply_of(platform: Platform) -> WiredPin:
+    """The far end of the supply's warning wire."""
+    wire = platform.outputs.relay.factory.pin(Settings().inputs.power_fail_pin)
+    assert isinstance(wire, WiredPin)
+    return wire
+
+
+def test_a_failing_supply_ends_the_node_in_order_while_the_hold_up_lasts(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings)
+    with Node(settings, platform) as node:
+        wait_until(lambda: node.snapshot().reads >= 1)
+        supply_of(platform).hold(high=True)
+        warned_s = time.monotonic()
+        assert node.ended.wait(5)
+        assert not node.snapshot().illuminator_on
+    closed_s = time.monotonic() - warned_s
+    assert isinstance(node.failure, PowerFailing)
+    now = node.snapshot()
+    assert (now.queue_depth, now.reads_dropped, now.relay_on, now.led_on) == (0, 0, False, False)
+    log_bytes = sum(file.stat().st_size for file in tmp_path.glob("*-wal"))
+    assert log_bytes == 0, "the store was not checkpointed"
+    with closing(open_store(tmp_path)) as database:
+        assert database.execute("SELECT count(*) FROM read WHERE corrects IS NULL").fetchone()[0] == now.reads
+    assert closed_s < 3, f"the hold-up lasts 5 s, closing took {closed_s:.1f} s"
+
+
+def test_a_node_does_not_start_on_a_failing_supply(tmp_path: Path) -> None:
+    settings = parse({"store": {"folder": str(tmp_path)}}, "test")
+    platform = open_platform(settings, realtime=False)
+    supply_of(platform).hold(high=True)
+    for _ in range(2):
+        platform.tick()
+        platform.clock.advance_to(platform.clock.monotonic_ns() + 200_000_000)  # type: ignore[attr-defined]
+    platform.tick()
+    node = Node(settings, platform)
+    with pytest.raises(PowerFailing, match="the supply fails"):
+        node.start()
+    assert not platform.outputs.illuminator.is_on
+    node.stop()
+
+
+def test_the_node_finds_out_that_it_is_day(tmp_path: Path) -> None:
+    content = {
+        "camera": {"light": "day"},
+        "daynight": {"mode": "auto", "steady_s": 2.0},
+        "store": {"folder": str(tmp_path)},
+    }
+    settings = parse(content, "test")
+    with Node(settings, open_platform(settings, realtime=False)) as node:
+        wait_until(lambda: node.snapshot().light == "day")
+        assert not node.snapshot().illuminator_on

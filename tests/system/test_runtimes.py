@@ -1,6 +1,7 @@
-"""LiteRT and tflite-runtime on the same inputs: texts equal, corners and raw outputs close.
+"""LiteRT and tflite-runtime on the same inputs: equal bit for bit with their own kernels, equal texts as they are used.
 
-The two round after every layer in their own way, so outputs a few quantisation steps apart are normal: decision 2.
+LiteRT's fast kernels round after every layer in their own way, so outputs a few quantisation steps apart are normal:
+decision 2.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from conftest import ROOT
 
 SECOND = os.environ.get("ANPR_SECOND_PYTHON")
 CORNERS_APART_MAX = 0.03  # of the plate's width
-STEPS_MAX, STEPS_MEAN = 4, 0.5
+STEPS_CLOSE = 2  # quantisation steps of a raw output, hundreds of which make one reading
+SCORES_APART_MAX = 0.2
+LEGIBLE = 0.7  # of a thousand faint, noisy views with boxes that are off
+Both = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 SCRIPT = Path(__file__).with_name("run_models.py")
 
 pytestmark = [
@@ -31,16 +35,32 @@ def run(python: str, out: Path) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def test_both_runtimes_agree(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     assert SECOND is not None
-    first, second = run(sys.executable, tmp_path / "a.npz"), run(SECOND, tmp_path / "b.npz")
+    folder = tmp_path_factory.mktemp("runtimes")
+    return run(sys.executable, folder / "a.npz"), run(SECOND, folder / "b.npz")
+
+
+def test_with_their_own_kernels_both_runtimes_are_equal_bit_for_bit(both: Both) -> None:
+    first, second = both
+    assert first["without_delegates"].shape[0] > 1000
+    assert np.array_equal(first["without_delegates"], second["without_delegates"])
+
+
+def test_both_runtimes_read_the_same(both: Both) -> None:
+    first, second = both
     assert first["runtime"] == "litert"
     assert second["runtime"] == "tflite-runtime"
     assert (first["texts"] == second["texts"]).all()
+    same = first["views"] == second["views"]
+    legible = np.minimum(first["views_score"], second["views_score"]) >= LEGIBLE
+    assert legible.sum() > 850
+    assert same[legible].all()
+    assert same.mean() > 0.99
+    assert np.abs(first["views_score"] - second["views_score"])[legible].max() <= SCORES_APART_MAX
     width_px = np.ptp(first["corners"][..., 0], axis=1)
     apart_px = np.abs(first["corners"] - second["corners"]).max(axis=(1, 2))
     assert (apart_px <= CORNERS_APART_MAX * width_px).all()
     for name in ("characters", "country"):
-        steps = np.abs(first[name] - second[name])
-        assert steps.max() <= STEPS_MAX
-        assert steps.mean() <= STEPS_MEAN
+        assert (np.abs(first[name] - second[name]) <= STEPS_CLOSE).mean() > 0.99

@@ -21,9 +21,11 @@ from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorder
 from anpr_node.store.database import open_store
 from anpr_node.vision.reader import PlateReader
+from anpr_node.vrm import edit_distance
 
 NS_PER_S = 1_000_000_000
 VISIBLE_FRAMES_MIN = 3
+MISREAD_EDITS_MAX = 2
 
 
 @dataclass
@@ -31,24 +33,53 @@ class Outcome:
     """What happened: truth, reads in force, and the moments at which the relay closed."""
 
     expected: list[Passage] = field(default_factory=list)
-    reads: list[tuple[str, int, int]] = field(default_factory=list)
+    passed: list[Passage] = field(default_factory=list)
+    """Also those that were in view too briefly to be expected."""
+    reads: list[tuple[str, str]] = field(default_factory=list)
+    """Text and direction."""
     relay_closings: int = 0
     hit_vrms: list[str] = field(default_factory=list)
 
     @property
     def right(self) -> int:
         """Passages whose plate was read right."""
-        return sum((Counter(p.vrm for p in self.expected) & Counter(vrm for vrm, _, _ in self.reads)).values())
+        return sum((Counter(p.vrm for p in self.expected) & Counter(vrm for vrm, _ in self.reads)).values())
 
     @property
     def wrong(self) -> list[str]:
         """Reads that match no passage: misread, doubled or invented."""
-        return list((Counter(vrm for vrm, _, _ in self.reads) - Counter(p.vrm for p in self.expected)).elements())
+        return list((Counter(vrm for vrm, _ in self.reads) - Counter(p.vrm for p in self.expected)).elements())
+
+    @property
+    def doubled(self) -> list[str]:
+        """Plates that were read more often than they passed."""
+        passed = Counter(p.vrm for p in self.passed)
+        return [vrm for vrm, n in Counter(vrm for vrm, _ in self.reads).items() if 0 < passed[vrm] < n]
+
+    @property
+    def invented(self) -> list[str]:
+        """Reads that are no passing vehicle's plate, nor a misread of one that was missed; each may be misread once."""
+        passed, missed = {p.vrm for p in self.passed}, self.missed
+        invented = []
+        for text in (vrm for vrm, _ in self.reads if vrm not in passed):
+            misread = min(missed, key=lambda vrm: edit_distance(vrm, text), default=None)
+            if misread is None or edit_distance(misread, text) > MISREAD_EDITS_MAX:
+                invented.append(text)
+            else:
+                missed.remove(misread)
+        return invented
+
+    @property
+    def wrong_way(self) -> list[str]:
+        """Plates that passed once, and not in the direction of their read."""
+        once = {vrm for vrm, n in Counter(p.vrm for p in self.passed).items() if n == 1}
+        way = {p.vrm: "approaching" if p.approaching else "receding" for p in self.passed if p.vrm in once}
+        return [vrm for vrm, direction in self.reads if way.get(vrm, direction) != direction]
 
     @property
     def missed(self) -> list[str]:
         """Passages without a right read."""
-        return list((Counter(p.vrm for p in self.expected) - Counter(vrm for vrm, _, _ in self.reads)).elements())
+        return list((Counter(p.vrm for p in self.expected) - Counter(vrm for vrm, _ in self.reads)).elements())
 
 
 def drive(reader: PlateReader, folder: Path, light: str, passages: int, planted: tuple[str, ...], seed: int) -> Outcome:
@@ -73,12 +104,11 @@ def drive(reader: PlateReader, folder: Path, light: str, passages: int, planted:
             store(recorder, pipeline.process(frame), outputs, outcome)
         store(recorder, pipeline.finish(), outputs, outcome)
         rows = database.execute(
-            "SELECT vrm, first_seen_ns, last_seen_ns FROM read r WHERE NOT EXISTS "
-            "(SELECT 1 FROM read n WHERE n.corrects = r.read_id)"
+            "SELECT vrm, direction FROM read r WHERE NOT EXISTS (SELECT 1 FROM read n WHERE n.corrects = r.read_id)"
         ).fetchall()
     outcome.reads = rows
-    everything = traffic.passages(clock.monotonic_ns())
-    outcome.expected = [p for p in everything if seen[p.number] >= VISIBLE_FRAMES_MIN]
+    outcome.passed = list(traffic.passages(clock.monotonic_ns()))
+    outcome.expected = [p for p in outcome.passed if seen[p.number] >= VISIBLE_FRAMES_MIN]
     outputs.close()
     return outcome
 

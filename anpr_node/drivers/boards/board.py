@@ -8,40 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from anpr_node.config import CameraSection, SensorSection
 from anpr_node.drivers.gst_pipelines import Scaling, split
-from anpr_node.errors import WiringError
-
-SYSFS_PWM = Path("/sys/class/pwm")
-
-
-@dataclass(frozen=True, slots=True)
-class Pwm:
-    """The hardware PWM at the trigger's pin. `device` is the controller's name in sysfs: chip numbers change."""
-
-    device: str
-    channel: int
-    pin: str
-    enable: str
-
-    def chip(self, root: Path = SYSFS_PWM) -> Path:
-        """The sysfs folder of the controller, pwmchipN. Raises WiringError when the kernel has none for it."""
-        for folder in sorted(root.glob("pwmchip*")):
-            if (folder / "device").resolve().name == self.device:
-                return folder
-        raise WiringError(f"no PWM {self.device} in {root}: {self.enable}, then restart")
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One kind of computer. `gpio_lines` maps BCM numbers to lines of the GPIO chip, None where they are the same."""
+    """One kind of computer. `gpio_lines` maps BCM numbers to lines of the GPIO chip, None where they are the same.
+
+    `pwm_device` is the name in sysfs of the PWM at the trigger's pin: numbers of chips change from boot to boot.
+    """
 
     name: str
     gpio_label: str | None
     gpio_lines: Mapping[int, int] | None
-    pwm: Pwm | None
+    pwm_device: str | None
     source: Callable[[CameraSection, SensorSection], str]
     scaling: Scaling
 

@@ -6,7 +6,7 @@ their BCM numbers in the settings.
 
 from anpr_node.config import CameraSection, SensorSection
 from anpr_node.drivers.boards import v4l2
-from anpr_node.drivers.boards.board import Board, Pwm
+from anpr_node.drivers.boards.board import Board
 from anpr_node.drivers.gst_pipelines import Scaling
 
 NS_PER_US = 1_000
@@ -28,9 +28,7 @@ BOARD = Board(
     "jetson-orin",
     gpio_label="tegra234-gpio",
     gpio_lines=LINES,
-    pwm=Pwm(
-        "32c0000.pwm", channel=0, pin="pin 33", enable="switch pin 33 to PWM with /opt/nvidia/jetson-io/jetson-io.py"
-    ),
+    pwm_device="32c0000.pwm",
     source=_source,
     scaling=Scaling("nvvidconv", "nvvidconv"),  # the video processor copies into plain memory and scales, not the CPU
 )

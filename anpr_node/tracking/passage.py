@@ -79,14 +79,18 @@ class Passage:
         self.least_width_px = min(self.least_width_px, width_px)
 
     def add(self, reading: Reading, patch: Plane, frame: Frame) -> None:
-        """Take a reading, and copy the frame where it is the best of its text: the only copy of a frame there is."""
+        """Take a reading, and keep the frame where it is the best of its text."""
         self.readings.append(reading)
         text, before = reading.plate.text, self.kept.get(reading.plate.text)
         if text and (before is None or _merit(reading) > _merit(before.reading)):
-            self.kept[text] = KeptEvidence(reading, Evidence(patch, frame.pixels.copy()), frame.exposure_us)
-            self._forget_worst()
+            self._keep(reading, patch, frame)
         counted = [r.plate for r in self.readings if r.plate.text in self.kept]
         self.verdict = vote(counted, self.settings.country_above)
+
+    def _keep(self, reading: Reading, patch: Plane, frame: Frame) -> None:
+        """Copy the frame: the only copy of one that there is."""
+        self.kept[reading.plate.text] = KeptEvidence(reading, Evidence(patch, frame.pixels.copy()), frame.exposure_us)
+        self._forget_worst()
 
     def _forget_worst(self) -> None:
         if len(self.kept) > EVIDENCE_TEXTS_MAX:

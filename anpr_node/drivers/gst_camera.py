@@ -153,12 +153,13 @@ class GstCamera:
     def _count(self, buffer: Any) -> int:
         """The source's own number of the frame, which a restarted stream begins anew.
 
-        Where it gives none, lost frames are told by the time between two.
+        Where it gives none, lost frames are told by the time between two, unless pulses set it: these come slower
+        while nobody is there, and then none counts as lost.
         """
         if buffer.offset != UNSET:
             self._sequence = self._first + buffer.offset
-        elif self._sequence < self._first:
-            self._sequence = self._first
+        elif self._sequence < self._first or self._lighting.pulse_us is not None:
+            self._sequence = max(self._first, self._sequence + 1)
         else:
             self._sequence += max(1, round((buffer.pts - self._last_pts_ns) / self._period_ns))
         self._last_pts_ns = buffer.pts

@@ -41,10 +41,11 @@ def gstreamer() -> None:
         pytest.skip(str(error))
 
 
-def camera(source: str, width: int = 1456, height: int = 1088, fps: float = 5.0) -> GstCamera:
+def camera(source: str, width: int = 1456, height: int = 1088, fps: float = 5.0, pulsed: bool = True) -> GstCamera:
     """The driver on a source. `fps` sets its patience: three periods, 0.6 s here, for a busy machine."""
+    lighting = Lighting((lambda _: 400) if pulsed else None, lambda: True)
     sensor, settings = SensorSection(source=source, width=width, height=height), CameraSection(fps=fps)
-    return GstCamera(BOARDS["pc"].pipeline(settings, sensor), settings, sensor, Lighting(lambda _: 400, lambda: True))
+    return GstCamera(BOARDS["pc"].pipeline(settings, sensor), settings, sensor, lighting)
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def record(path: Path, frames: int) -> None:
 
 def test_a_file_is_played_to_its_end_in_its_own_time(tmp_path: Path) -> None:
     record(tmp_path / "clip.avi", 20)
-    with closing(camera(f"filesrc location={tmp_path}/clip.avi ! avidemux ! jpegdec", 640, 480, fps=25)) as made:
+    with closing(camera(f"filesrc location={tmp_path}/clip.avi ! avidemux ! jpegdec", 640, 480, 25, False)) as made:
         started_s = time.monotonic()
         frames = list(iter(made.capture, None))
         assert time.monotonic() - started_s > 0.7
@@ -170,6 +171,15 @@ def test_a_file_is_played_to_its_end_in_its_own_time(tmp_path: Path) -> None:
     assert numbers == sorted(set(numbers))
     assert numbers[-1] == 19
     assert len(numbers) >= 10  # what a busy machine fetches late is lost, and counted
+
+
+@pytest.mark.parametrize("pulsed", [False, True])
+def test_the_time_between_frames_tells_of_lost_ones_unless_pulses_set_it(pulsed: bool) -> None:
+    without_numbers = "videotestsrc is-live=true ! video/x-raw,framerate=2/1 ! jpegenc ! jpegdec"
+    with closing(camera(without_numbers, 320, 240, 4, pulsed)) as made:
+        numbers = [frame.sequence for _ in range(5) if (frame := made.capture())]
+    steps = [later - earlier for earlier, later in pairwise(numbers)]
+    assert set(steps) == {1} if pulsed else min(steps) == 2  # half the frames that were expected
 
 
 def test_a_plate_is_read_through_gstreamer(reader: PlateReader, settings: Settings) -> None:

@@ -1,6 +1,6 @@
 """The self-test of `anpr-node check`: each item OK, WARN or FAIL, with what to do next.
 
-It changes nothing: pins are claimed and given back as they are, off.
+It leaves everything off: pins are claimed and given back, a real camera is lit for the one frame it takes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
 from anpr_node.drivers.inputs import Inputs
-from anpr_node.drivers.platform import input_pins_of, open_trigger, pin_factory, pins_of
+from anpr_node.drivers.platform import input_pins_of, open_platform, open_trigger, pin_factory, pins_of, pwm_device_of
 from anpr_node.errors import AnprError
 from anpr_node.store.database import use_store
 from anpr_node.vision.reader import PlateReader
@@ -66,7 +66,7 @@ def _models(settings: Settings) -> Finding:
 
 
 def _wiring(settings: Settings) -> Finding:
-    Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), SystemClock()).close()
+    Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), SystemClock()).close()
     outputs = settings.outputs
     pins = f"relay {outputs.relay_pin}, LED {outputs.led_pin}, illuminator {outputs.illuminator_pin}"
     if outputs.pins == "simulated":
@@ -75,7 +75,8 @@ def _wiring(settings: Settings) -> Finding:
 
 
 def _inputs(settings: Settings) -> Finding:
-    with closing(Inputs(input_pins_of(settings.inputs), pin_factory(settings.outputs), SystemClock())) as inputs:
+    factory = pin_factory(settings.outputs, settings.node.board)
+    with closing(Inputs(input_pins_of(settings.inputs), factory, SystemClock())) as inputs:
         alarms = [
             f"{name} on pin {line.pin} is raised or torn off; see hw/README.md"
             for name, line in (("illuminator_fault", inputs.illuminator_fault), ("power_fail", inputs.power_fail))
@@ -91,8 +92,7 @@ def _trigger(settings: Settings) -> Finding:
     if trigger is None:
         return Finding("OK", "trigger", "none: the camera runs free, or is simulated with its own")
     trigger.close()
-    section = settings.trigger
-    return Finding("OK", "trigger", f"channel {section.pwm_channel} of {section.pwm_device}, stopped")
+    return Finding("OK", "trigger", f"channel {settings.trigger.pwm_channel} of {pwm_device_of(settings)}, stopped")
 
 
 def _camera(settings: Settings) -> Finding:
@@ -102,7 +102,22 @@ def _camera(settings: Settings) -> Finding:
         return Finding(
             "OK" if exists else "FAIL", "camera", f"recording {camera.path}" + ("" if exists else ": missing")
         )
-    return Finding("WARN", "camera", f"simulated {camera.light}; real cameras come with the picamera2 driver")
+    if camera.kind != "simulated":
+        return _real_camera(settings)
+    return Finding("WARN", "camera", f"simulated {camera.light}; on a node set camera.kind = 'csi' or 'gstreamer'")
+
+
+def _real_camera(settings: Settings) -> Finding:
+    """Light, pulses and one frame. Nothing else may use the camera meanwhile."""
+    with closing(open_platform(settings)) as platform:
+        platform.start(settings.camera)
+        frame = platform.camera.capture()
+        remarks = getattr(platform.camera, "remarks", [])
+    if frame is None:
+        return Finding("FAIL", "camera", "the source has ended: check sensor.source")
+    rows, columns = frame.pixels.shape
+    seen = f"{settings.camera.kind} {columns}×{rows}, {frame.exposure_us} us, gain {frame.gain:g}"
+    return Finding("WARN" if remarks else "OK", "camera", "; ".join([seen, *remarks]))
 
 
 def _clock(_: Settings) -> Finding:

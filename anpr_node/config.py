@@ -31,12 +31,13 @@ class NodeSection(Section):
 
     id: str = Field("node-1", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
     lane: str = Field("1", min_length=1, max_length=20)
+    board: Literal["pc", "raspberry-pi-4", "raspberry-pi-5", "jetson-orin"] = "pc"
 
 
 class CameraSection(Section):
     """Where frames come from."""
 
-    kind: Literal["simulated", "replay"] = "simulated"
+    kind: Literal["simulated", "replay", "csi", "gstreamer"] = "simulated"
     path: str | None = Field(None, description="the clip or folder of frames that kind = 'replay' plays")
     fps: float = Field(30.0, ge=1, le=120)
     exposure_us: int = Field(300, ge=20, le=20_000)
@@ -47,6 +48,31 @@ class CameraSection(Section):
     def _replay_needs_a_path(self) -> CameraSection:
         if (self.kind == "replay") != (self.path is not None):
             raise ValueError("path is needed with kind = 'replay', and only then")
+        return self
+
+
+class SensorSection(Section):
+    """The real camera behind kind = 'csi' (picamera2) and kind = 'gstreamer'."""
+
+    number: int = Field(0, ge=0, le=9, description="which of several cameras")
+    width: int = Field(1456, ge=64, le=4608)
+    height: int = Field(1088, ge=64, le=4608)
+    gain: float = Field(4.0, ge=1, le=64)
+    region: tuple[float, float, float, float] = Field(
+        (0.0, 0.0, 1.0, 1.0),
+        strict=False,
+        description="csi: the part x1, y1, x2, y2 of the sensor that is used, 0 to 1",
+    )
+    tuning: str | None = Field(None, description="csi: tuning file; by default the sensor's own one without IR filter")
+    lens_dioptres: float | None = Field(None, ge=0, le=20, description="csi: fixed focus of a lens that has a motor")
+    buffers: int = Field(6, ge=4, le=16, description="csi: frame buffers; the loop holds one of them")
+    source: str | None = Field(None, description="gstreamer: elements that give raw video, instead of the board's own")
+
+    @model_validator(mode="after")
+    def _region_is_one(self) -> SensorSection:
+        x1, y1, x2, y2 = self.region
+        if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
+            raise ValueError("region must be x1, y1, x2, y2 with 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1")
         return self
 
 
@@ -83,11 +109,11 @@ class OutputsSection(Section):
 class TriggerSection(Section):
     """The pulses that open the shutter and fire the strobe."""
 
-    kind: Literal["none", "pwm"] = Field("none", description="none: the camera runs free, or is simulated with its own")
-    pwm_root: str = Field("/sys/class/pwm", min_length=1)
-    pwm_device: str = Field(
-        "1f00098000.pwm", min_length=3, description="the PWM of the Raspberry Pi 5; fe20c000.pwm on the 4"
+    kind: Literal["none", "pwm"] = Field(
+        "none", description="none: the sensor runs freely at camera.fps, or is simulated; pwm: pulses expose it"
     )
+    pwm_root: str = Field("/sys/class/pwm", min_length=1)
+    pwm_device: str | None = Field(None, min_length=3, description="by default the board's own, by its name in sysfs")
     pwm_channel: int = Field(0, ge=0, le=7)
     pwm_pin: int = Field(12, ge=2, le=27, description="where hw/overlay brings the channel out")
     duty_max: float = Field(0.1, gt=0, le=0.1, description="share of the period; the built-in limit is the highest")
@@ -168,6 +194,7 @@ class Settings(Section):
 
     node: NodeSection = NodeSection()
     camera: CameraSection = CameraSection()
+    sensor: SensorSection = SensorSection()
     models: ModelsSection = ModelsSection()
     store: StoreSection = StoreSection()
     outputs: OutputsSection = OutputsSection()

@@ -85,8 +85,26 @@ def _unused_bits(wide: NDArray[np.int64]) -> int:
 
 
 def as_image(plane: Plane) -> Image.Image:
-    """Pillow's view of a plane, in place."""
-    return Image.fromarray(np.ascontiguousarray(plane))
+    """Pillow's view of a plane, in place: also of a camera's, whose rows are padded."""
+    padded = _padded_rows(plane)
+    if padded is None:
+        return Image.fromarray(np.ascontiguousarray(plane))
+    rows, columns = plane.shape
+    return Image.frombuffer("L", (columns, rows), padded, "raw", "L", plane.strides[0], 1)
+
+
+def _padded_rows(plane: Plane) -> Plane | None:
+    """The memory from a plane's first pixel to the end of its last row's padding, None where it is not laid out so."""
+    owner = plane.base
+    if plane.flags.c_contiguous or not isinstance(owner, np.ndarray) or not owner.flags.c_contiguous:
+        return None
+    stride, step = plane.strides
+    if step != 1 or stride < plane.shape[1]:
+        return None
+    memory = owner.reshape(-1).view(np.uint8)
+    start = plane.ctypes.data - memory.ctypes.data
+    whole: Plane = memory[start : start + stride * plane.shape[0]]
+    return whole if whole.size == stride * plane.shape[0] else None
 
 
 def resize(plane: Plane, width: int, height: int) -> Plane:

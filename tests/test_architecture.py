@@ -54,7 +54,13 @@ def test_imports_point_downwards(module: Path) -> None:
 
 @pytest.mark.parametrize(
     ("library", "allowed"),
-    [("ai_edge_litert", "vision/runtime.py"), ("tflite_runtime", "vision/runtime.py"), ("gpiozero", "drivers/")],
+    [
+        ("ai_edge_litert", "vision/runtime.py"),
+        ("tflite_runtime", "vision/runtime.py"),
+        ("gpiozero", "drivers/"),
+        ("picamera2", "drivers/csi_camera.py"),
+        ("gi", "drivers/gst_camera.py"),
+    ],
 )
 def test_library_is_touched_in_one_place(library: str, allowed: str) -> None:
     users = {

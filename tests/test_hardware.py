@@ -16,6 +16,7 @@ from conftest import ROOT
 from gpiozero.pins.mock import MockFactory
 
 from anpr_node.config import Settings, TriggerSection, load
+from anpr_node.drivers.boards import BOARDS
 from anpr_node.drivers.trigger import DUTY_MAX, PULSE_MAX_US
 
 OVERLAY = ROOT / "image" / "overlay"
@@ -110,10 +111,12 @@ def test_the_sensor_waits_for_pulses() -> None:
     assert [line for line in lines if not line.startswith("#")] == ["options imx296 trigger_mode=1"]
 
 
-def test_the_unit_may_write_to_the_pwm_that_the_settings_name() -> None:
-    drop_in = (OVERLAY / "etc/systemd/system/anpr-node.service.d/pwm.conf").read_text()
-    assert f"/{Settings().trigger.pwm_device}\n" in drop_in
-    assert f'`trigger.pwm_device = "{Settings().trigger.pwm_device}"`' in (HW / "README.md").read_text()
+@pytest.mark.parametrize("board", ["raspberry-pi-4", "raspberry-pi-5"])
+def test_the_unit_may_write_to_the_pwm_of_the_board(board: str) -> None:
+    device = BOARDS[board].pwm_device
+    assert f"/{device}\n" in (OVERLAY / "etc/systemd/system/anpr-node.service.d/pwm.conf").read_text()
+    assert f"`{device}`" in (HW / "README.md").read_text()
+    assert f"| `{board}` | `{BOARDS[board].gpio_label}` | `{device}`" in (ROOT / "docs" / "boards.md").read_text()
 
 
 def test_a_node_costs_less_than_600_euros() -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from anpr_node import pictures
 from anpr_node.errors import PictureError
+from anpr_node.records import Plane
 
 
 @pytest.fixture
@@ -119,6 +120,34 @@ def test_jpeg_round_trip_and_damage() -> None:
     assert np.abs(pictures.decode_jpeg(data).astype(int) - plane).mean() < 2
     with pytest.raises(PictureError):
         pictures.decode_jpeg(data[:100])
+
+
+def padded(plane: Plane, stride: int) -> Plane:
+    """The same picture in rows of `stride` bytes, as camera drivers hand them out."""
+    rows, columns = plane.shape
+    memory = np.full(100 + rows * stride, 255, np.uint8)
+    view: Plane = memory[100:].reshape(rows, stride)[:, :columns]
+    view[:] = plane
+    return view
+
+
+def test_padded_rows_give_the_same_pictures() -> None:
+    plain = np.random.default_rng(5).integers(0, 256, (240, 322), np.uint8)
+    camera = padded(plain, 384)
+    corners = ((30.2, 40.1), (150.4, 42.0), (149.0, 80.0), (29.0, 77.0))
+    assert np.array_equal(pictures.rectify(camera, corners, 160, 32), pictures.rectify(plain, corners, 160, 32))
+    assert np.array_equal(
+        pictures.window(camera, (20, 30, 220, 180), 80, 60), pictures.window(plain, (20, 30, 220, 180), 80, 60)
+    )
+    assert np.array_equal(pictures.small_plane(camera, 100, 100), pictures.small_plane(plain, 100, 100))
+    assert np.array_equal(np.asarray(pictures.as_image(plain[10:100, 7:99])), plain[10:100, 7:99])
+
+
+def test_padded_rows_are_read_in_place() -> None:
+    camera = padded(np.zeros((20, 30), np.uint8), 64)
+    image = pictures.as_image(camera)
+    camera[19, 29] = 77
+    assert image.getpixel((29, 19)) == 77
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])

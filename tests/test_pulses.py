@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from anpr_node.drivers.camera import Camera
+from anpr_node.drivers.camera import Camera, Restartable
 from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.csi_camera import CsiCamera
+from anpr_node.drivers.gst_camera import GstCamera
 from anpr_node.drivers.inputs import WatchedLine
 from anpr_node.drivers.pacing import VirtualPacer
 from anpr_node.drivers.pulses import Exposures, PatientCamera, PulsePlan, Pulses
@@ -99,6 +101,31 @@ class SlowCamera:
 
     def close(self) -> None:
         self.due_ns = 0
+
+
+class CountingCamera(SlowCamera):
+    """One that can be restarted, and has something to say."""
+
+    remarks = ("no AfMode",)
+    restarts = 0
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+
+def test_a_patient_camera_is_restarted_as_the_one_behind_it() -> None:
+    bench = Bench()
+    able, unable = CountingCamera(bench.clock, 0), SlowCamera(bench.clock, 0)
+    for camera in (able, unable):
+        PatientCamera(camera, bench.pulses, bench.clock, lambda: None).restart()
+    assert able.restarts == 1
+    assert PatientCamera(able, bench.pulses, bench.clock, lambda: None).remarks == ["no AfMode"]
+    assert PatientCamera(unable, bench.pulses, bench.clock, lambda: None).remarks == []
+
+
+@pytest.mark.parametrize("driver", [CsiCamera, GstCamera])
+def test_real_cameras_can_be_restarted(driver: type) -> None:
+    assert issubclass(driver, Restartable)
 
 
 @pytest.mark.parametrize(("due_s", "comes"), [(0.9, True), (1.9, True), (2.5, False)])

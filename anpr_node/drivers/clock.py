@@ -10,6 +10,8 @@ from typing import Protocol
 
 from anpr_node.records import ClockState
 
+BOOTTIME_READINGS = 9
+
 
 class Clock(Protocol):
     """Where a component gets its time from; tests and replays advance it themselves."""
@@ -66,3 +68,12 @@ class SimulatedClock:
     def state(self) -> ClockState:
         """Free-running: nothing disciplines a time that is made up."""
         return ClockState("free", 0.0, 0.0)
+
+
+def boottime_lead_ns() -> int:
+    """How far CLOCK_BOOTTIME, in which the kernel stamps camera frames, is ahead of CLOCK_MONOTONIC: time suspended.
+
+    The largest of a few differences is the truest: time passes between the two readings, and makes it smaller.
+    """
+    leads = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns() for _ in range(BOOTTIME_READINGS))
+    return max(leads)

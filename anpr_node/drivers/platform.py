@@ -15,11 +15,15 @@ from gpiozero.exc import GPIOZeroError
 from gpiozero.pins import Factory
 
 from anpr_node.config import CameraSection, InputsSection, OutputsSection, Settings
+from anpr_node.drivers.boards import BOARDS
 from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import Clock, SimulatedClock, SystemClock
+from anpr_node.drivers.csi_camera import CsiCamera
 from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.gst_camera import GstCamera
 from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.inputs import InputPins, Inputs
+from anpr_node.drivers.lighting import Lighting
 from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.pulses import Exposures, LightName, PatientCamera, PulsePlan, Pulses
 from anpr_node.drivers.pwm import PwmChannel, find_chip, stop_channel
@@ -147,16 +151,29 @@ def pulse_plan_of(settings: Settings) -> PulsePlan:
     )
 
 
-def pin_factory(outputs: OutputsSection) -> Factory:
+def pwm_device_of(settings: Settings) -> str:
+    """The PWM that the settings name, else the board's own. Raises WiringError where neither has one."""
+    device = settings.trigger.pwm_device or BOARDS[settings.node.board].pwm_device
+    if device is None:
+        raise WiringError(f"a {settings.node.board} has no PWM of its own: set node.board, or trigger.pwm_device")
+    return device
+
+
+def pin_factory(outputs: OutputsSection, board: str) -> Factory:
     """Gpiozero's factory for real or simulated pins. Raises WiringError where lgpio finds no chip."""
     if outputs.pins == "simulated":
         from anpr_node.drivers.simulated.wires import wired_factory
 
         return wired_factory()
+    chip = BOARDS[board]
     try:
         from gpiozero.pins.lgpio import LGPIOFactory
 
-        return LGPIOFactory()
+        from anpr_node.drivers.header_pins import HeaderFactory
+
+        return LGPIOFactory() if chip.gpio_label is None else HeaderFactory(chip.gpio_label, chip.gpio_lines)
+    except WiringError:
+        raise
     except (ImportError, OSError, ValueError, GPIOZeroError) as error:
         raise WiringError(f"no GPIO chip to drive ({error}); on a PC set outputs.pins = 'simulated'") from error
 
@@ -166,14 +183,34 @@ def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequenc
 
     Raises:
         ClipError: the recording cannot be played.
-        WiringError: a pin cannot be driven.
+        WiringError: a pin cannot be driven, or the camera cannot be opened.
 
     """
     if settings.camera.kind == "simulated":
         return _simulated(settings, realtime, planted)
+    if settings.camera.kind in {"csi", "gstreamer"}:
+        return _real(settings)
     clock = _clock_from_now()
     camera = ReplayCamera(Path(settings.camera.path or ""), clock, WallPacer() if realtime else None)
-    return assemble(settings, clock, pin_factory(settings.outputs), None, lambda _: camera)
+    factory = pin_factory(settings.outputs, settings.node.board)
+    return replace(assemble(settings, clock, factory, None, lambda _: camera), reopen=None)
+
+
+def _real(settings: Settings) -> Platform:
+    """The board's own pins, the pulses that the settings name, and a real camera that is told of both."""
+    clock, board = SystemClock(), BOARDS[settings.node.board]
+    factory = pin_factory(settings.outputs, board.name)
+    trigger = open_trigger(settings, clock)
+    pulse_us = None if trigger is None else trigger.taken
+    camera, sensor = settings.camera, settings.sensor
+
+    def open_camera(lamp: Illuminator) -> Camera:
+        lighting = Lighting(pulse_us, lambda: lamp.is_lit)
+        if camera.kind == "csi":
+            return CsiCamera(camera, sensor, lighting)
+        return GstCamera(board.pipeline(camera, sensor), camera, sensor, lighting)
+
+    return assemble(settings, clock, factory, trigger, open_camera)
 
 
 def assemble(
@@ -227,7 +264,7 @@ def open_trigger(settings: Settings, clock: Clock) -> PwmTrigger | None:
     if trigger.kind == "none":
         return None
     root = Path(trigger.pwm_root)
-    channel = PwmChannel(root, find_chip(root, trigger.pwm_device), trigger.pwm_channel)
+    channel = PwmChannel(root, find_chip(root, pwm_device_of(settings)), trigger.pwm_channel)
     return PwmTrigger(channel, clock, trigger.duty_max)
 
 
@@ -237,14 +274,14 @@ def make_safe(settings: Settings, clock: Clock) -> None:
     The pulses go on in hardware when a process is killed, and a pin may keep its level.
     """
     try:
-        outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs), clock)
+        outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), clock)
         outputs.all_off()
         outputs.close()
     finally:
         trigger = settings.trigger
         if trigger.kind == "pwm":
             root = Path(trigger.pwm_root)
-            stop_channel(root, find_chip(root, trigger.pwm_device), trigger.pwm_channel)
+            stop_channel(root, find_chip(root, pwm_device_of(settings)), trigger.pwm_channel)
 
 
 def _clock_from_now() -> SimulatedClock:

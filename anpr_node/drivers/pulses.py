@@ -122,6 +122,11 @@ class PatientCamera:
                     raise
             self._while_waiting()
 
+    @property
+    def remarks(self) -> list[str]:
+        """The camera's own."""
+        return list(getattr(self._camera, "remarks", []))
+
     def restart(self) -> None:
         """Restart the stream of a camera that can."""
         if isinstance(self._camera, Restartable):

@@ -24,7 +24,7 @@ def bench(frames: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = config.parse({"store": {"folder": str(Path(folder))}}, "bench")
         clock = SystemClock()
-        platform = assemble(settings, clock, pin_factory(settings.outputs), None, lambda _: camera)
+        platform = assemble(settings, clock, pin_factory(settings.outputs, settings.node.board), None, lambda _: camera)
         cpu_s, began_s = time.process_time(), time.monotonic()
         with Node(settings, platform) as node, probe:
             node.ended.wait()

@@ -167,7 +167,7 @@ class Haul:
                 yield passage
 
     def _could_be_seen(self, passage: Passage) -> bool:
-        """In view at all: others are hidden behind a lorry, which is no camera's fault. While blind, by its time alone."""
+        """In view at all: others are hidden behind a lorry, which is no fault. While blind, by its time alone."""
         blind = any(began <= passage.leaves_ns and passage.enters_ns <= ended for _, began, ended in self.faults)
         return passage.leaves_ns > passage.enters_ns and (
             blind or self.seen.get(passage.number, 0) >= VISIBLE_FRAMES_MIN

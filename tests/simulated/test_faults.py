@@ -1,7 +1,11 @@
-"""Every fault is found within its stated time, raises one alarm and no other, and is over when it is repaired."""
+"""Every fault is found within its stated time, raises one alarm and no other, and is over when it is repaired.
+
+ANPR_RUNS=100 lets each of them happen a hundred times, four minutes in all.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,7 +19,7 @@ from anpr_node.supervision.numbers import Mark
 from anpr_node.supervision.supervisor import Supervisor
 
 PATIENCE_S = 60.0
-RUNS = 100
+RUNS = int(os.environ.get("ANPR_RUNS", "10"))
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +55,7 @@ def test_a_fault_is_found_once_in_time_and_is_over_by_itself(case: Case, view: P
 
 @pytest.mark.system
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_hundred_times(case: Case, view: Path) -> None:
+def test_many_times_over(case: Case, view: Path) -> None:
     results = {seed: run(case, seed, view) for seed in range(RUNS)}
     wrong = {seed: result for seed, result in results.items() if not is_right(case, result)}
     assert not wrong

@@ -186,7 +186,8 @@ def leave_running(root: Path) -> Path:
 
 def pwm_settings(root: Path, recording: Path) -> Settings:
     camera = {"kind": "replay", "path": str(recording)}
-    return parse({"camera": camera, "trigger": {"kind": "pwm", "pwm_root": str(root)}}, "test")
+    trigger = {"kind": "pwm", "pwm_root": str(root)}
+    return parse({"node": {"board": "raspberry-pi-5"}, "camera": camera, "trigger": trigger}, "test")
 
 
 def test_safe_stops_what_a_killed_node_left_pulsing(tmp_path: Path) -> None:

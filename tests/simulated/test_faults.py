@@ -10,13 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pytest
 from fault_cases import CASES, Case, Result, play
 from miniature import Rig, learn_the_view
 
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.simulated.light import LIGHTS
-from anpr_node.supervision.limits import LIMITS
+from anpr_node.drivers.simulated.traffic import TrafficPlan
+from anpr_node.supervision.limits import LIMITS, SILENCE_MIN_S, SILENCE_READS
 from anpr_node.supervision.numbers import Mark
 from anpr_node.supervision.supervisor import Supervisor
 
@@ -67,6 +69,32 @@ def test_many_times_over(case: Case, view: Path, record_property: Callable[[str,
         record_property(f"{name} after, s", f"{median(known_s):.1f} median, {max(known_s):.1f} most, of {len(known_s)}")
     wrong = {seed: result for seed, result in results.items() if not is_right(case, result)}
     assert not wrong
+
+
+@pytest.mark.system
+def test_silence_many_times_over(view: Path, record_property: Callable[[str, object], None]) -> None:
+    results = [fall_silent(seed, view) for seed in range(RUNS)]
+    record_property("found after, s", f"{max(found_s for found_s, _ in results):.1f} most, of {len(results)}")
+    limit = LIMITS["no_reads"]
+    assert [r for r in results if not (0 <= r[0] <= limit.found_s and 0 <= r[1] <= limit.cleared_s)] == []
+
+
+def fall_silent(seed: int, view: Path) -> tuple[float, float]:
+    """A road where many pass, and then nobody is read: how long after its rule was met the alarm came, and went."""
+    reads_per_hour = float(np.random.default_rng((seed, 18)).uniform(120, 600))
+    empty = TrafficPlan(gap_s_mean=4000.0)
+    rig = Rig(LIGHTS["night"], seed, 1.0, view, empty, lambda _: reads_per_hour)
+    rig.run(5 + seed % 7)
+    rig.supervisor.read(rig.clock.monotonic_ns())
+    met_s = rig.now_s + max(SILENCE_MIN_S, SILENCE_READS / reads_per_hour * 3600)
+    rig.run(1200, until=lambda: bool(rig.changes))
+    found_s = rig.now_s - met_s
+    assert rig.kinds() == ["no_reads"]
+    rig.supervisor.read(rig.clock.monotonic_ns())
+    read_s = rig.now_s
+    rig.run(120, until=lambda: not rig.supervisor.alarms)
+    assert rig.kinds() == ["no_reads"]
+    return found_s, rig.now_s - read_s
 
 
 def test_a_healthy_road_raises_nothing(view: Path) -> None:

@@ -111,6 +111,15 @@ def test_a_node_that_starts_with_a_dead_strobe_says_so(view: Path) -> None:
     assert rig.kinds() == ["strobe_dead"]
 
 
+def test_a_camera_may_take_its_time_to_start_but_not_for_ever(view: Path) -> None:
+    rig = Rig(LIGHTS["night"], 6, 10.0, view)
+    rig.circuit.trigger.stop()
+    rig.run(4.8)
+    assert not rig.changes
+    rig.run(2)
+    assert rig.kinds() == ["camera_stalled"]
+
+
 def test_by_day_the_strobe_is_not_judged(view: Path) -> None:
     rig = Rig(LIGHTS["day"], 7, folder=view)
     rig.circuit.strobe_cut = True

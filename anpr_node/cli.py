@@ -1,6 +1,6 @@
 """The command line: parses arguments, calls one function, prints its result. Nothing is decided here.
 
-Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by policy.
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by policy, 4 the power must be cycled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import click
 
 from anpr_node import __version__
 from anpr_node.config import Settings, load
-from anpr_node.errors import AnprError, RefusedByPolicy
+from anpr_node.errors import AnprError, PowerCycleNeeded, RefusedByPolicy
 
 NS_PER_S = 1_000_000_000
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +37,9 @@ class Commands(click.Group):
         except RefusedByPolicy as error:
             click.echo(f"refused: {error}", err=True)
             ctx.exit(3)
+        except PowerCycleNeeded as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(4)
         except AnprError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(1)
@@ -117,7 +120,8 @@ def demo(seconds: float | None, light: str, seed: int) -> None:
 def run(settings: Settings) -> None:
     """Run the node until it is told to stop.
 
-    What systemd starts. Ends with exit code 1 when the camera or a thread fails; systemd starts it again.
+    What systemd starts. Ends with exit code 1 when the camera or a thread fails; systemd starts it again. Exit code 4
+    asks for a reboot.
     """
     from anpr_node import service
 

@@ -32,6 +32,14 @@ class CameraClosed(AnprError, RuntimeError):
     """A frame was asked of a camera that is closed."""
 
 
+class CameraFault(AnprError, RuntimeError):
+    """The camera stays faulty whatever was tried within the process; a new process may do better."""
+
+
+class PowerCycleNeeded(CameraFault):
+    """New processes did not help either: only switching the power off and on is left."""
+
+
 class HotlistError(AnprError, ValueError):
     """A hotlist file is unusable as a whole; the list that was there before stays in force."""
 

@@ -70,8 +70,10 @@ class Snapshot:
 class Node:
     """One running node. `start` it, wait for `ended`, then `stop` it; use it as a context manager."""
 
-    def __init__(self, settings: Settings, platform: Platform) -> None:
+    def __init__(self, settings: Settings, platform: Platform, timeouts_max: int | None = TIMEOUTS_MAX) -> None:
         """Load the models and open the store once, so that what is wrong shows before any thread runs.
+
+        `timeouts_max` is None where a supervision decides what a missing frame means.
 
         Raises:
             ModelError: a model does not fit its contract.
@@ -80,6 +82,7 @@ class Node:
         """
         self._settings = settings
         self.platform = platform
+        self._timeouts_max = timeouts_max
         self._pipeline = Pipeline(
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
@@ -209,13 +212,13 @@ class Node:
                 frame = self.platform.camera.capture()
             except FrameTimeout:
                 timeouts, self._timeouts = timeouts + 1, self._timeouts + 1
-                if timeouts >= TIMEOUTS_MAX:
+                if self._timeouts_max is not None and timeouts >= self._timeouts_max:
                     raise
                 continue
             if frame is None:
                 break
             timeouts = 0
-            self._frames_lost += frame.sequence - next_sequence
+            self._frames_lost += max(0, frame.sequence - next_sequence)
             next_sequence = frame.sequence + 1
             started_s = time.perf_counter()
             self._hand_over(self._pipeline.process(frame))

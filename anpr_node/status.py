@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from anpr_node.config import Settings
 from anpr_node.hotlist import lists
 from anpr_node.node import Snapshot
 from anpr_node.store.database import use_store
+from anpr_node.store.events import last_events
+from anpr_node.supervision.alarms import Alarm
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
@@ -30,11 +33,15 @@ def heartbeat_path(settings: Settings) -> Path:
     return (RUN_FOLDER if os.access(RUN_FOLDER, os.W_OK) else settings.state_folder) / HEARTBEAT
 
 
-def write_heartbeat(settings: Settings, snapshot: Snapshot) -> None:
+def write_heartbeat(settings: Settings, snapshot: Snapshot, alarms: Sequence[Alarm] = ()) -> None:
     """Replace the heartbeat in one step, so that a reader never sees half of it."""
     path = heartbeat_path(settings)
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"at_s": time.time(), "pid": os.getpid(), **asdict(snapshot)}), encoding="utf-8")
+    raised = [
+        {"kind": a.kind, "since_s": a.raised_ns / NS_PER_S, "detail": a.detail, "advice": a.advice} for a in alarms
+    ]
+    beat = {"at_s": time.time(), "pid": os.getpid(), **asdict(snapshot), "alarms": raised}
+    fresh.write_text(json.dumps(beat), encoding="utf-8")
     fresh.replace(path)
 
 
@@ -56,11 +63,14 @@ def collect(settings: Settings) -> dict[str, Any]:
         hits = database.execute("SELECT count(*) FROM hit").fetchone()[0]
         waiting = database.execute("SELECT count(*) FROM outbox").fetchone()[0]
         in_force = lists.show(database)
-    now_s = time.time()
+        events = last_events(database)
+    now_s, running = time.time(), read_heartbeat(settings)
     return {
         "node_id": settings.node.id,
         "software_version": __version__,
-        "running": read_heartbeat(settings),
+        "running": running,
+        "alarms": running["alarms"] if running else [],
+        "events": [{"at_s": e.at_ns / NS_PER_S, "what": e.what, "kind": e.kind, "detail": e.detail} for e in events],
         "reads": reads,
         "hits": hits,
         "first_read_s": first_ns and first_ns / NS_PER_S,
@@ -86,6 +96,7 @@ def as_text(status: dict[str, Any]) -> str:
         )
     else:
         lines.append("running     no (start it with: anpr-node run)")
+    lines += [f"ALARM       {alarm['kind']} ({alarm['detail']}): {alarm['advice']}" for alarm in status["alarms"]]
     lines.append(f"reads       {status['reads']} stored, {status['hits']} hits, {status['outbox']} waiting to be sent")
     for entry in status["hotlists"]:
         lines.append(f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old")

@@ -80,9 +80,11 @@ def test_another_process_sees_only_whole_reads(store: Database, tmp_path: Path) 
 
 
 def test_opening_twice_migrates_once(tmp_path: Path) -> None:
-    open_store(tmp_path).close()
+    first = open_store(tmp_path)
+    applied = count(first, "_sqlite_migrations")
+    first.close()
     again = open_store(tmp_path)
-    assert count(again, "_sqlite_migrations") == 1
+    assert count(again, "_sqlite_migrations") == applied > 0
     again.close()
 
 

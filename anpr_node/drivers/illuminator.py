@@ -6,6 +6,8 @@ It never judges by pictures whether there is light, and never enables what was n
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from anpr_node.drivers.clock import Clock
 from anpr_node.drivers.gpio import NS_PER_S, SwitchedOutput
@@ -25,7 +27,7 @@ class Illuminator:
         self._enable = enable
         self._fault = fault
         self._clock = clock
-        self._wanted = False
+        self._wanted = self._paused = False
         self._pause_s = PAUSE_MIN_S
         self._enabled_ns = self._retry_ns = 0
         self.faults = 0
@@ -51,10 +53,22 @@ class Illuminator:
         self._wanted = False
         self._enable.off()
 
+    @contextmanager
+    def dark(self) -> Iterator[None]:
+        """Without light for a moment, to compare; what is wanted stays, and holds again afterwards."""
+        self._paused = True
+        self._enable.off()
+        try:
+            yield
+        finally:
+            self._paused = False
+            if self._wanted:
+                self._enable.on()
+
     def tick(self) -> None:
         """Act on the fault line."""
         now_ns = self._clock.monotonic_ns()
-        if not self._wanted:
+        if not self._wanted or self._paused:
             return
         if not self._enable.is_on:
             if now_ns >= self._retry_ns:

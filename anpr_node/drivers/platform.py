@@ -50,6 +50,8 @@ class Platform:
     illuminator: Illuminator | None = None
     pulses: Pulses | None = None
     day_lit: bool = True
+    reopen: Callable[[], Camera] | None = None
+    """Opens the camera once more, after it was closed; None where that makes no sense."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -60,6 +62,15 @@ class Platform:
     def start(self, camera: CameraSection) -> None:
         """Illuminator on, then pulses. Raises ConfigError when the exposure is beyond the duty limit."""
         (self.illuminator or self.outputs.illuminator).on()
+        self._start_pulses(camera)
+
+    def restart_pulses(self, camera: CameraSection) -> None:
+        """Pulses off and on again: the mildest thing to try when no frames come."""
+        with self._lock:
+            self._stop_pulses()
+            self._start_pulses(camera)
+
+    def _start_pulses(self, camera: CameraSection) -> None:
         try:
             if self.pulses is not None:
                 self.pulses.start()
@@ -88,10 +99,13 @@ class Platform:
         """No light, no pulses: what draws most goes first. The outputs stay claimed."""
         with self._lock:
             (self.illuminator or self.outputs.illuminator).off()
-            if self.pulses is not None:
-                self.pulses.stop()
-            elif self.trigger is not None:
-                self.trigger.stop()
+            self._stop_pulses()
+
+    def _stop_pulses(self) -> None:
+        if self.pulses is not None:
+            self.pulses.stop()
+        elif self.trigger is not None:
+            self.trigger.stop()
 
     def close(self) -> None:
         """The safe state: outputs off first, pulses stopped, camera closed, whatever of that fails."""
@@ -179,7 +193,7 @@ def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequenc
     clock = _clock_from_now()
     camera = ReplayCamera(Path(settings.camera.path or ""), clock, WallPacer() if realtime else None)
     factory = pin_factory(settings.outputs, settings.node.board)
-    return assemble(settings, clock, factory, None, lambda _: camera)
+    return replace(assemble(settings, clock, factory, None, lambda _: camera), reopen=None)
 
 
 def _real(settings: Settings) -> Platform:
@@ -233,10 +247,15 @@ def assemble(
         illuminator=illuminator,
         pulses=pulses,
         day_lit=settings.daynight.day_lit,
+        reopen=lambda: open_camera(illuminator),
     )
     if pulses is None or not on_presence:
         return platform
-    return replace(platform, camera=PatientCamera(camera, pulses, clock, platform.tick))
+
+    def patient(camera: Camera) -> Camera:
+        return PatientCamera(camera, pulses, clock, platform.tick)
+
+    return replace(platform, camera=patient(camera), reopen=lambda: patient(open_camera(illuminator)))
 
 
 def open_trigger(settings: Settings, clock: Clock) -> PwmTrigger | None:
@@ -279,7 +298,10 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
     clock, pins = _clock_from_now(), pins_of(settings.outputs)
     circuit = Circuit(clock, pins, WallPacer() if realtime else None)
     traffic = Traffic(seed=settings.camera.seed, planted=tuple(planted))
-    camera = SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
     if "presence" in settings.inputs.fitted:
         circuit.lay_loop(traffic, settings.inputs.presence_pin)
-    return assemble(settings, clock, circuit.factory, circuit.trigger, lambda _: camera)
+
+    def open_camera(_: Illuminator) -> Camera:
+        return SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
+
+    return assemble(settings, clock, circuit.factory, circuit.trigger, open_camera)

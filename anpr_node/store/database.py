@@ -110,6 +110,18 @@ def first_tables(database: Database) -> None:
         database.execute(statement)
 
 
+@migrations()
+def supervision_tables(database: Database) -> None:
+    """Alarms and steps of recovery, and the row that proves that the card takes writes."""
+    database.execute(
+        "CREATE TABLE event (event_id INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, "
+        "what TEXT NOT NULL CHECK (what IN ('raised', 'cleared', 'recovery')), kind TEXT NOT NULL, "
+        "detail TEXT NOT NULL) STRICT"
+    )
+    database.execute("CREATE INDEX event_by_time ON event (at_ns)")
+    database.execute("CREATE TABLE proof (id INTEGER PRIMARY KEY CHECK (id = 1), at_ns INTEGER NOT NULL) STRICT")
+
+
 _FIRST_TABLES = """
 CREATE TABLE node_start (
     start_id INTEGER PRIMARY KEY,

@@ -6,6 +6,7 @@ parts, all of them unless some are named:
              arrival to decision, how long another thread waits for the interpreter (GIL)
   engines    the same frames through the loop alone and through SimpleLPR: CPU per frame
   stages     where the loop's time goes; allocations and copies of whole frames
+  supervision  what watching the camera costs
   memory     peak of a whole `replay`
   endure     not by itself: the loop over --frames (a million take an hour), and whether memory grows
 
@@ -21,9 +22,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks import endurance, engines, loop, memory, pictures, stages
+from benchmarks import endurance, engines, loop, memory, pictures, stages, supervision
 
-USUAL = ("pictures", "loop", "engines", "stages", "memory")
+USUAL = ("pictures", "loop", "engines", "stages", "supervision", "memory")
 
 
 def main() -> None:
@@ -52,7 +53,8 @@ def measure(part: str, options: argparse.Namespace) -> None:
     elif part == "memory":
         memory.bench()
     else:
-        {"loop": loop, "engines": engines, "stages": stages, "endure": endurance}[part].bench(options.frames)
+        others = {"loop": loop, "engines": engines, "stages": stages, "supervision": supervision, "endure": endurance}
+        others[part].bench(options.frames)
 
 
 def draw_flame(file: Path, frames: int) -> int:

@@ -1,0 +1,127 @@
+"""A running node under supervision, in real time: alarm, recovery, log, status, watchdog."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from anpr_node.config import Settings
+from anpr_node.drivers.notify import Manager
+from anpr_node.drivers.platform import open_platform
+from anpr_node.drivers.simulated.faults import FaultyCamera
+from anpr_node.errors import CameraFault
+from anpr_node.node import Node
+from anpr_node.status import as_text, collect, write_heartbeat
+from anpr_node.store.database import open_store
+from anpr_node.store.events import last_events
+from anpr_node.watch import Watch, watched
+
+pytestmark = pytest.mark.system
+
+ANPR_NODE = [sys.executable, "-m", "anpr_node"]
+
+
+@dataclass
+class Running:
+    """A node and its watch; the faulty camera stands between the real simulation and the watched one."""
+
+    node: Node
+    watch: Watch
+    faulty: FaultyCamera
+
+    def beat_until(self, done: Callable[[], bool], within_s: float) -> float:
+        """Beat twice a second; the seconds it took."""
+        begun_s = time.monotonic()
+        while not done():
+            assert time.monotonic() - begun_s < within_s, self.watch.alarms
+            time.sleep(0.5)
+            self.watch.beat()
+        return time.monotonic() - begun_s
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Running]:
+    platform, camera = watched(open_platform(settings))
+    faulty = FaultyCamera(platform.reopen())  # type: ignore[misc]
+    camera.replace(faulty)
+    with (
+        Node(settings, platform, timeouts_max=None) as node,
+        closing(Watch(settings, node, camera, Manager({}))) as watch,
+    ):
+        yield Running(node, watch, faulty)
+
+
+def test_a_stopped_trigger_is_an_alarm_and_is_started_again(settings: Settings) -> None:
+    with running(settings) as now:
+        now.beat_until(lambda: now.node.snapshot().frames > 30, 20)
+        assert now.watch.alarms == ()
+        now.node.platform.trigger.stop()  # type: ignore[union-attr]
+        now.beat_until(lambda: bool(now.watch.alarms), 10)
+        assert [alarm.kind for alarm in now.watch.alarms] == ["camera_stalled"]
+        write_heartbeat(settings, now.node.snapshot(), now.watch.alarms)
+        status = collect(settings)
+        assert status["alarms"][0]["kind"] == "camera_stalled"
+        assert json.loads(json.dumps(status))["events"][0]["kind"] in {"camera_stalled", "stream"}
+        assert "ALARM       camera_stalled" in as_text(status)
+        now.beat_until(lambda: not now.watch.alarms, 15)
+        assert now.node.failure is None
+    with closing(open_store(settings.state_folder)) as database:
+        log = [(event.what, event.kind) for event in reversed(last_events(database))]
+    assert log == [("raised", "camera_stalled"), ("recovery", "stream"), ("cleared", "camera_stalled")]
+
+
+def test_a_camera_that_hangs_is_given_up_after_the_milder_steps(settings: Settings) -> None:
+    with running(settings) as now:
+        now.beat_until(lambda: now.node.snapshot().frames > 10, 20)
+        now.faulty.stream = lambda _: None  # capture never comes back
+        now.beat_until(lambda: now.watch.gave_up is not None, 40)
+        assert type(now.watch.gave_up) is CameraFault
+        now.faulty.repair()  # else this very process could not end; systemd would kill it
+    with closing(open_store(settings.state_folder)) as database:
+        steps = [event.kind for event in reversed(last_events(database, what="recovery"))]
+    assert steps == ["stream", "driver", "process"]
+
+
+def test_systemd_hears_that_the_node_lives(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(f'[store]\nfolder = "{tmp_path / "state"}"\n')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(30)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        command = [*ANPR_NODE, "run", "--config", str(config)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as node:
+            try:
+                heard = [manager.recv(200).decode() for _ in range(4)]
+                node.send_signal(signal.SIGSTOP)
+                time.sleep(1)
+                manager.setblocking(False)
+                _drop_all(manager)
+                time.sleep(2)
+                with pytest.raises(BlockingIOError):  # a process that hangs feeds nothing
+                    manager.recv(200)
+            finally:
+                node.send_signal(signal.SIGCONT)
+                node.send_signal(signal.SIGTERM)
+                assert node.wait(20) == 0
+    assert heard[0] == "READY=1"
+    assert all(message.startswith("WATCHDOG=1\nSTATUS=") for message in heard[1:])
+
+
+def _drop_all(listener: socket.socket) -> None:
+    try:
+        while True:
+            listener.recv(200)
+    except BlockingIOError:
+        pass

@@ -85,9 +85,7 @@ class Run:
             self._resume()
 
     def _resume(self) -> None:
-        import torch
-
-        state = torch.load(self._state, weights_only=True)
+        state = self.learner.load(self._state)
         self.progress = Progress(**state["progress"])
         self.learner.restore(state["learner"])
         print(f"resumed after {self.progress.samples} samples", flush=True)

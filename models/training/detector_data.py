@@ -16,7 +16,7 @@ import numpy as np
 from detector_samples import SceneSampler
 from detector_targets import encode
 from plates import PlateGenerator
-from scenes import load_scenes, with_mistakes, with_quads
+from scenes import load_scenes, with_mistakes
 
 PLATES_IN_STOCK = 3000
 QUEUE_BATCHES = 8
@@ -51,15 +51,12 @@ class Source:
     fonts: Path
     seed: int
     batch: int
-    pseudo_corners: Path | None = None
     mistakes: Path | None = None
 
 
 def make_sampler(source: Source, held_out: bool = False) -> SceneSampler:
     """A sampler over the train pictures, or over those held out from them."""
     scenes = [scene for scene in load_scenes(source.scenes, "train") if scene.is_held_out is held_out]
-    if source.pseudo_corners:
-        scenes = with_quads(scenes, source.pseudo_corners)
     if source.mistakes:
         scenes = with_mistakes(scenes, source.mistakes)
     return SceneSampler(scenes, PlateStock(source.fonts, source.seed), source.seed)

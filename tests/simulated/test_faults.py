@@ -16,6 +16,7 @@ from fault_cases import CASES, Case, Result, play
 from miniature import Rig, learn_the_view
 
 from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.simulated import faults
 from anpr_node.drivers.simulated.light import LIGHTS
 from anpr_node.drivers.simulated.traffic import TrafficPlan
 from anpr_node.supervision.limits import LIMITS, SILENCE_MIN_S, SILENCE_READS
@@ -120,6 +121,14 @@ def test_a_camera_may_take_its_time_to_start_but_not_for_ever(view: Path) -> Non
     assert rig.kinds() == ["camera_stalled"]
 
 
+def test_frames_out_of_order_on_an_empty_road_are_no_fault_of_the_trigger(view: Path) -> None:
+    rig = Rig(LIGHTS["night"], 6, 1.0, view, TrafficPlan(gap_s_mean=4000.0))
+    rig.run(10)
+    rig.faulty.stream = faults.disordered(4)
+    rig.run(60)
+    assert set(rig.kinds()) <= {"frames_disordered"}
+
+
 def test_by_day_the_strobe_is_not_judged(view: Path) -> None:
     rig = Rig(LIGHTS["day"], 7, folder=view)
     rig.circuit.strobe_cut = True
@@ -128,8 +137,6 @@ def test_by_day_the_strobe_is_not_judged(view: Path) -> None:
 
 
 def test_a_moved_mount_is_known_after_a_restart(view: Path) -> None:
-    from anpr_node.drivers.simulated import faults
-
     rig = Rig(LIGHTS["night"], 8, folder=view)
     rig.faulty.lens = faults.moved(0.05, 0.0)
     rig.run(30)

@@ -1,0 +1,139 @@
+"""Finds reads again: by plate, wildcard, near miss, time, direction, country, list category, or by id.
+
+It only reads. Who may look, and how far back, is decided in search.py.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from anpr_node.errors import StoreError
+
+FEW = 5_000
+"""A pattern's known beginning that fits fewer reads than this is looked up by plate; a commoner one by time."""
+BEYOND = "\uffff"
+COLUMNS = "r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction, r.clock_corrected_ns"
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What to look for. In `pattern` `?` is one character and `*` any; times are UTC nanoseconds, None is open.
+
+    `near`, where given, are the texts that the pattern may have been misread as: any of them is found as well.
+    """
+
+    pattern: str
+    from_ns: int | None = None
+    to_ns: int | None = None
+    country: str | None = None
+    direction: str | None = None
+    category: str | None = None
+    near: tuple[str, ...] = ()
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRead:
+    """What a search shows of a read.
+
+    `hit_categories` are those of its hits; `clock_corrected_ns` says by how much its time was moved, None: it was not.
+    """
+
+    read_id: str
+    vrm: str
+    country: str | None
+    confidence: float
+    first_seen_ns: int
+    lane: str
+    direction: str
+    clock_corrected_ns: int | None
+    hit_categories: tuple[str, ...]
+
+
+def find_reads(database: Database, wanted: Criteria) -> list[FoundRead]:
+    """The reads that fit, newest first; rows that were corrected later are left out.
+
+    Raises:
+        StoreError: the store cannot be read.
+
+    """
+    index, where, values = _by_text(database, wanted)
+    conditions, more = _conditions(wanted)
+    query = f"""
+        SELECT {COLUMNS},
+               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE h.read_id = r.read_id) AS categories
+        FROM read r {"" if wanted.category else f"INDEXED BY {index}"}
+        WHERE {" AND ".join([*where, *conditions])}
+          AND NOT EXISTS (SELECT 1 FROM read newer WHERE newer.corrects = r.read_id)
+        ORDER BY r.first_seen_ns DESC, r.read_id DESC LIMIT :limit
+    """
+    try:
+        return [_found(row) for row in database.query(query, {**values, **more, "limit": wanted.limit})]
+    except sqlite3.Error as error:
+        raise StoreError(f"the search failed: {error}; see: anpr-node check") from error
+
+
+def _by_text(database: Database, wanted: Criteria) -> tuple[str, list[str], dict[str, object]]:
+    """Which index to walk along, and what the text must fulfil.
+
+    The index by plate finds few reads at once; but what fits many would have to be sorted, and so is found along time.
+    """
+    if wanted.near:
+        names = {f"near{n}": text for n, text in enumerate(wanted.near)}
+        return "read_by_vrm", [f"r.vrm IN ({', '.join(f':{name}' for name in names)})"], dict(names)
+    begin = _beginning(wanted.pattern)
+    if begin == wanted.pattern:
+        return "read_by_vrm", ["r.vrm = :pattern"], {"pattern": wanted.pattern}
+    values: dict[str, object] = {"pattern": wanted.pattern, "begin": begin, "end": begin + BEYOND}
+    globbed = ["r.vrm GLOB :pattern"] if wanted.pattern != "*" else []
+    if begin and _are_few(database, values):
+        return "read_by_vrm", ["r.vrm >= :begin AND r.vrm < :end", *globbed], values
+    return "read_by_time", globbed, values
+
+
+def _beginning(pattern: str) -> str:
+    """The pattern up to its first wildcard."""
+    return pattern[: min((at for sign in "?*" if (at := pattern.find(sign)) >= 0), default=len(pattern))]
+
+
+def _are_few(database: Database, values: dict[str, object]) -> bool:
+    within = "SELECT 1 FROM read WHERE vrm >= :begin AND vrm < :end LIMIT :few"
+    found = database.execute(f"SELECT count(*) FROM ({within})", {**values, "few": FEW}).fetchone()
+    return int(found[0]) < FEW
+
+
+def _conditions(wanted: Criteria) -> tuple[list[str], dict[str, object]]:
+    """What else a read must fulfil."""
+    possible: dict[str, tuple[str, object]] = {
+        "from_ns": ("r.first_seen_ns >= :from_ns", wanted.from_ns),
+        "to_ns": ("r.first_seen_ns < :to_ns", wanted.to_ns),
+        "country": ("r.country = :country", wanted.country),
+        "direction": ("r.direction = :direction", wanted.direction),
+        "category": ("r.read_id IN (SELECT h.read_id FROM hit h WHERE h.category = :category)", wanted.category),
+    }
+    asked = {name: pair for name, pair in possible.items() if pair[1] is not None}
+    return ["r.first_seen_ns IS NOT NULL", *(text for text, _ in asked.values())], {n: v for n, (_, v) in asked.items()}
+
+
+def _found(row: dict[str, object]) -> FoundRead:
+    categories = str(row.pop("categories") or "")
+    return FoundRead(**row, hit_categories=tuple(categories.split(",")) if categories else ())  # type: ignore[arg-type]
+
+
+def whole_read(database: Database, read_id: str) -> dict[str, object] | None:
+    """Every column of one read, with its hits; None where there is none."""
+    rows: Iterator[dict[str, object]] = database.query("SELECT * FROM read WHERE read_id = ?", [read_id])
+    row = next(iter(rows), None)
+    if row is None:
+        return None
+    hits = list(database.query("SELECT * FROM hit WHERE read_id = ? ORDER BY hit_id", [read_id]))
+    return {**row, "hits": hits}
+
+
+def reads_before(database: Database, moment_ns: int) -> bool:
+    """Whether any read is older than a moment."""
+    return database.execute("SELECT 1 FROM read WHERE first_seen_ns < ? LIMIT 1", [moment_ns]).fetchone() is not None

@@ -75,6 +75,12 @@ class PolicySection(Section):
     reads_days: int | None = Field(None, ge=0, le=365, description="shorter than the preset's, never longer")
     hits_days: int | None = Field(None, ge=0, le=365, description="the same for reads that are on a list")
 
+    @model_validator(mode="after")
+    def _hits_stay_as_long_as_reads(self) -> PolicySection:
+        if self.terms.hits_days < self.terms.reads_days:
+            raise ValueError(f"hits_days is shorter than reads_days ({self.terms.reads_days}): shorten that one too")
+        return self
+
     @property
     def terms(self) -> Terms:
         """The preset's, shortened where the site wants less."""

@@ -17,6 +17,7 @@ from anpr_node.drivers.clock import Clock
 from anpr_node.store import retention
 from anpr_node.store.database import count
 from anpr_node.store.reads import correct_times
+from anpr_node.store.scrub import Scrubber
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ NS_PER_S = 1_000_000_000
 CHECKPOINT_EVERY_S = 5.0
 ROOM_EVERY_S = 10.0
 PURGE_EVERY_S = 600.0
+SCRUB_EVERY_S = 86_400.0
 LEAP_S = 3 * 86_400
 """A free-running clock that is so far ahead of the last purge may be wrong …"""
 PATIENCE_S = 86_400.0
@@ -58,6 +60,8 @@ class Keeper:
         self._checkpoint, self._room, self._purge = (
             _Every(seconds) for seconds in (CHECKPOINT_EVERY_S, ROOM_EVERY_S, PURGE_EVERY_S)
         )
+        self._scrub_day = _Every(SCRUB_EVERY_S)
+        self._scrubber, self._scrubbing = Scrubber(database, self._folder), False
         self._purging, self._purged = False, 0
         self._held_since_ns: int | None = None
         self._synchronised_ns: int | None = None
@@ -71,6 +75,8 @@ class Keeper:
             self._purging = True
         if self._purging:
             self._purge_on()
+        elif self._scrubbing or self._scrub_day.is_due(now_ns):
+            self._scrub()
         if self._room.is_due(now_ns):
             self._make_room()
         if self._checkpoint.is_due(now_ns):
@@ -93,13 +99,19 @@ class Keeper:
             )
         return now_ns - self._held_since_ns >= PATIENCE_S * NS_PER_S
 
+    def _scrub(self) -> None:
+        """A slice of what purged rows left between the others; the whole file once a day."""
+        self._scrubbing = not self._scrubber.scrub()
+        if not self._scrubbing:
+            self._scrubber.finish()
+
     def _purge_on(self) -> None:
         """Some batches of the purge; at its end it is written down, without saying what was deleted."""
         purged = retention.purge(self._database, self._terms, self._utc_ns(), BATCHES)
         self._purged += purged
         if purged:
             return
-        self._purging = not retention.leave_no_trace(self._database, retention.VACUUM_PAGES)
+        self._purging = not retention.leave_no_trace(self._database)
         if self._purging:
             return
         aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())

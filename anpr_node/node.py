@@ -45,6 +45,8 @@ JOIN_S = 5.0
 STORE_BUSY_S = 0.2
 """The recorder waits no longer than this for another writer at once: pulses end by its tick."""
 KEEP_EVERY_S = 0.5
+KEEPER_BUSY_S = 0.05
+"""The keeper waits shorter than the recorder: while it waits for a reader, nobody writes."""
 START_FREE_MB_MIN = 10
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 LOOP_TIMES_KEPT = 300
@@ -293,7 +295,7 @@ class Node:
 
     def _keep(self) -> None:
         """Retention, room and the log, beside the recorder; ends with it, after a store that is broken or full."""
-        with contextlib.closing(open_store(self._settings.state_folder, STORE_BUSY_S)) as database:
+        with contextlib.closing(open_store(self._settings.state_folder, KEEPER_BUSY_S)) as database:
             keeper = Keeper(database, self._settings, self.platform.clock, BOOT_ID)
             while not self._stopping.wait(KEEP_EVERY_S):
                 try:

@@ -149,12 +149,14 @@ def purge(settings: Settings) -> None:
     from anpr_node.drivers.clock import SystemClock
     from anpr_node.store import retention
     from anpr_node.store.database import use_store
+    from anpr_node.store.scrub import scrub_all
 
     clock, folder, terms = SystemClock(), settings.state_folder, settings.policy.terms
     now_ns = clock.utc_ns(clock.monotonic_ns())
     with use_store(folder) as database:
         purged = retention.purge(database, terms, now_ns)
-        clean = retention.leave_no_trace(database)
+        retention.shrink(database)
+        clean = scrub_all(database, folder)
     aside = retention.delete_set_aside(folder, terms, now_ns)
     log.append(folder, log.Entry(acting().name, "purge", rows=purged))
     click.echo(

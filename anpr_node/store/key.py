@@ -55,7 +55,7 @@ def name_of(key: bytes) -> str:
 
 def new_key(path: Path) -> None:
     """Make a key file that only its owner can read, whole or not at all. Raises StoreError, also where there is one."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    fresh = path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
@@ -111,6 +111,7 @@ def connect(path: Path, key: bytes | None, timeout_s: float) -> Any:
         return sqlite3.connect(path, timeout=timeout_s)
     dbapi2 = _sqlcipher()
     connection = dbapi2.connect(path, timeout=timeout_s)
+    connection.execute("PRAGMA cipher_log_level = NONE")  # it would write to stderr what is raised anyway
     connection.execute(f"PRAGMA key = \"x'{derive(key, 'store').hex()}'\"")
     return connection
 

@@ -5,11 +5,12 @@ The damaged file is never deleted here; retention does that when its youngest re
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,7 +117,7 @@ def _sync(folder: Path) -> None:
 def _salvage(aside: Path, folder: Path, now_ns: int) -> dict[str, int]:
     rows: dict[str, int] = {}
     with (
-        closing(connect(aside / FILE_NAME, load_key(folder), 10.0)) as old,
+        closing(_Damaged(aside / FILE_NAME, load_key(folder))) as old,
         closing(open_store(folder)) as new,
     ):
         new.execute("PRAGMA foreign_keys=OFF")
@@ -133,7 +134,36 @@ def _salvage(aside: Path, folder: Path, now_ns: int) -> dict[str, int]:
     return rows
 
 
-def _tables(old: Any, new: Any) -> list[str]:
+class _Damaged:
+    """A damaged database to read from.
+
+    It is opened again after every page that cannot be read, because SQLCipher gives nothing more after the first.
+    """
+
+    def __init__(self, path: Path, key: bytes | None) -> None:
+        self._path, self._key = path, key
+        self._open()
+
+    def _open(self) -> None:
+        self._connection = connect(self._path, self._key, 10.0)
+        self._connection.execute("PRAGMA writable_schema=ON")  # a file that was cut short is read as far as it goes
+
+    def execute(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a query. Raises sqlite3.DatabaseError where damage is met."""
+        try:
+            return list(self._connection.execute(query, values).fetchall())
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                self._connection.close()
+                self._open()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _tables(old: _Damaged, new: Any) -> list[str]:
     """The tables that both have, small ones first; none where not even the schema can be read."""
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     try:
@@ -144,7 +174,7 @@ def _tables(old: Any, new: Any) -> list[str]:
     return sorted(both - set(LAST)) + [table for table in LAST if table in both]
 
 
-def _copy(old: Any, new: Any, table: str) -> int:
+def _copy(old: _Damaged, new: Any, table: str) -> int:
     """Bring over every row that can be read; returns how many."""
     columns = _columns(old, table) & _columns(new, table)
     names = sorted(columns)
@@ -162,12 +192,12 @@ def _columns(connection: Any, table: str) -> set[str]:
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
-def _chunks(old: Any, table: str, names: str) -> Iterator[list[Any]]:
+def _chunks(old: _Damaged, table: str, names: str) -> Iterator[list[Any]]:
     """A table's rows, stepping over what cannot be read."""
     try:
         old.execute(f"SELECT rowid FROM {table} LIMIT 0")
     except sqlite3.OperationalError:  # a table without rowids: as far as it goes
-        yield from _until_damage(old.execute(f"SELECT {names} FROM {table}"))
+        yield from _without_rowids(old, table, names)
         return
     at: int | None = -1
     while at is not None:
@@ -181,31 +211,37 @@ def _chunks(old: Any, table: str, names: str) -> Iterator[list[Any]]:
             at = rows[-1][0]
 
 
-def _some_rows(old: Any, table: str, names: str, at: int) -> list[Any] | None:
+def _some_rows(old: _Damaged, table: str, names: str, at: int) -> list[Any] | None:
     """The next rows, fewer where damage is near; None where not even the next one can be read."""
     for size in (CHUNK, 20, 1):
         query = f"SELECT rowid, {names} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {size}"
         try:
-            return list(old.execute(query, [at]).fetchall())
+            return old.execute(query, [at])
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
     return None
 
 
-def _until_damage(cursor: Any) -> Iterator[list[Any]]:
-    with suppress(sqlite3.DatabaseError):
-        while rows := cursor.fetchmany(CHUNK):
-            yield rows
+def _without_rowids(old: _Damaged, table: str, names: str) -> Iterator[list[Any]]:
+    """The rows of a table without rowids, in the order of its key, up to the first damage."""
+    for at in itertools.count(step=CHUNK):
+        try:
+            rows = old.execute(f"SELECT {names} FROM {table} LIMIT {CHUNK} OFFSET {at}")
+        except sqlite3.DatabaseError:
+            return
+        if not rows:
+            return
+        yield rows
 
 
-def _next_readable(old: Any, table: str, names: str, at: int) -> int | None:
+def _next_readable(old: _Damaged, table: str, names: str, at: int) -> int | None:
     """The place just before the next row that can be read after a broken one; None where there is none."""
 
     def reads(from_rowid: int) -> bool | None:
         try:
             found = old.execute(f"SELECT {names} FROM {table} WHERE rowid >= ? ORDER BY rowid LIMIT 1", [from_rowid])
-            return None if found.fetchone() is None else True
+            return True if found else None
         except sqlite3.DatabaseError:
             return False
 

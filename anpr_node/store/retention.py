@@ -1,8 +1,8 @@
 """Deletes what may not be kept any longer, and makes room where the record has grown too large.
 
 Both go in small transactions, each of them whole: what is interrupted goes on at the next call. Deleted bytes are
-overwritten (secure_delete); `leave_no_trace` then empties the log and gives the freed pages back. Nothing is deleted
-that is still owed to the back office before everything else has gone, save when the law's term is over.
+overwritten (secure_delete), and `leave_no_trace` empties the log. Nothing is dropped that is still owed to the back
+office before everything else has gone, save when the law's term is over.
 """
 
 from __future__ import annotations
@@ -223,13 +223,22 @@ def _drop(database: Database, step: Step, now_ns: int) -> int:
     return len(oldest)
 
 
-def leave_no_trace(database: Database, pages_max: int | None = None) -> bool:
-    """Give freed pages back and empty the log; whether both were done. Where somebody reads, the next call does it."""
+def leave_no_trace(database: Database) -> bool:
+    """Empty the log, the one place where deleted rows are still whole; False where a reader keeps it from that.
+
+    Free pages hold zeros (secure_delete) and are used again: nothing has to be vacuumed for the deleted to be gone.
+    """
     try:
-        pages = _pragma(database, "freelist_count")
-        for _ in range(0, min(pages, pages_max if pages_max is not None else pages), VACUUM_PAGES):
-            database.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
         busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.OperationalError:
         return False
-    return not busy and _pragma(database, "freelist_count") == 0
+    return not busy
+
+
+def shrink(database: Database) -> None:
+    """Give free pages back to the card. Raises StoreError."""
+    try:
+        for _ in range(0, _pragma(database, "freelist_count"), VACUUM_PAGES):
+            database.conn.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")  # execute() frees one page only
+    except sqlite3.Error as error:
+        raise store_error("not all free pages could be given back", error) from error

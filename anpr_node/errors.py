@@ -48,6 +48,10 @@ class EvidenceError(AnprError, ValueError):
     """A file is no evidence package, or not as the node signed it."""
 
 
+class StoreLogLost(StoreError):
+    """The store's log was deleted under the node; everything is in the file again, and the node has to start anew."""
+
+
 class WiringError(AnprError, OSError):
     """A pin cannot be driven: in use, absent, or held longer than the circuit allows."""
 

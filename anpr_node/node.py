@@ -24,7 +24,7 @@ from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
 from anpr_node.daylight import DayNight
 from anpr_node.drivers.platform import Platform
-from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError
+from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError, StoreLogLost
 from anpr_node.keeper import Keeper
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorded, Recorder
@@ -321,6 +321,8 @@ class Node:
             recorded = writer.record(ripe.read, ripe.evidence)
         except StoreDamaged:
             recovery.mark_damaged(self._settings.state_folder)
+            raise
+        except StoreLogLost:
             raise
         except StoreError as error:
             self._store_failures += 1

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from anpr_node.errors import StoreDamaged, StoreError
+from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
 from anpr_node.store.key import connect, load_key
 
 FILE_NAME = "anpr-node.sqlite"
@@ -115,6 +115,21 @@ def note_start(database: Database, row: Mapping[str, object]) -> None:
             insert(database, "node_start", row)
     except sqlite3.Error as error:
         raise StoreError(f"the store cannot be written: {error}; free space, or replace the card") from error
+
+
+def keep_log(database: Database) -> None:
+    """See to it that nothing is written into a log that somebody has deleted: a power cut would lose all of it.
+
+    Raises:
+        StoreLogLost: it is gone; what was in it is in the file now, and who has the store open opens it again.
+
+    """
+    path = next(row[2] for row in database.execute("PRAGMA database_list") if row[1] == "main")
+    if not os.path.lexists(f"{path}-wal"):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        raise StoreLogLost(
+            f"{path}-wal was deleted while the store was in use; it was written back, start the node again"
+        )
 
 
 def count(database: Database, name: str, n: int, now_ns: int) -> None:

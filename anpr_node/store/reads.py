@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from anpr_node.records import Hit, PlateRead
-from anpr_node.store.database import count, insert, store_error
+from anpr_node.store.database import count, insert, keep_log, store_error
 from anpr_node.store.sealing import Seal, seal_row
 
 
@@ -34,10 +34,11 @@ def add_read(
 
     Raises:
         StoreError: nothing was written: the card is full, read-only or failing.
-        StoreDamaged: nothing was written, and trying again will not help.
+        StoreDamaged, StoreLogLost: nothing was written, and trying again will not help.
 
     """
     try:
+        keep_log(database)
         with database.atomic():
             pictures = _pictures(evidence)
             row = read_row(read)

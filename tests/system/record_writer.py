@@ -1,9 +1,9 @@
-"""Writes reads as fast as it can and says what is on the card: killed by the tests in the middle of it. No test of its own.
+"""Writes reads as fast as it can and says what is on the card, to be killed in the middle of it; no test of its own.
 
     ACK id patch overview    the read is committed; hashes of its pictures
     TAKE ref / GONE ref      its outbox row is about to be deleted / is deleted
 
-As a program: record_writer.py write|check FOLDER. `check` prints what is there as one JSON line.
+As a program: record_writer.py write|check FOLDER [MODE]. `check` prints what is there as one JSON line.
 """
 
 from __future__ import annotations
@@ -32,15 +32,17 @@ ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", No
 OVERVIEW_BYTES_MAX = 60_000
 
 
-def write(folder: Path, say: Callable[[str], None]) -> None:
+def write(folder: Path, say: Callable[[str], None], mode: str = "FULL") -> None:
     """Write, deliver and write the log back until killed."""
     rng = random.Random(os.urandom(8))
     with closing(open_store(folder)) as database:
+        if mode != "FULL":
+            database.execute(f"PRAGMA synchronous={mode}")
         while True:
             _add(database, rng, say)
             if rng.random() < 0.4:
                 _deliver(database, say)
-            if rng.random() < 0.05:
+            if rng.random() < 0.05 and mode == "FULL":
                 retention.leave_no_trace(database)
 
 
@@ -134,6 +136,6 @@ def _say(line: str) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
-        write(Path(sys.argv[2]), _say)
+        write(Path(sys.argv[2]), _say, *sys.argv[3:])
     else:
         _say("FOUND " + json.dumps(look(Path(sys.argv[2]))))

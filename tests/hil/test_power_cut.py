@@ -9,6 +9,7 @@ ANPR_POWER_CUTS sets how many (default 6). synchronous=NORMAL is cut as well, to
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -80,7 +81,8 @@ class Board:
 
     def cut(self, board: subprocess.Popen[str]) -> str:
         """Take the supply away, and read what was still on the line."""
-        os.killpg(board.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(board.pid, signal.SIGKILL)
         return board.communicate()[0]
 
     def run(self, job: str, before: str = "") -> str:
@@ -100,7 +102,8 @@ class Board:
         began_s, ends_s = time.monotonic(), None
         while ends_s is None or time.monotonic() < ends_s:
             line = board.stdout.readline()
-            assert line, f"the guest ended by itself: {lines[-20:]}"
+            if not line:
+                raise AssertionError(f"the guest ended by itself: {lines[-20:]} {self.cut(board)}")
             assert time.monotonic() < began_s + BOOT_S
             lines.append(line)
             if line.startswith("ACK") and ends_s is None:

@@ -30,6 +30,7 @@ from anpr_node.store.key import derive, load_key, secret_for
 
 FILE_NAME = "audit.jsonl"
 HEAD_NAME = "audit.head"
+CONFIGURATION_NAME = "configuration.json"
 FIRST = "0" * 64
 NONCE_BYTES = 12
 TAIL_BYTES = 65_536
@@ -174,6 +175,28 @@ def _note_head(folder: Path, seq: int, digest: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(folder / HEAD_NAME)
+
+
+def note_configuration(folder: Path, actor: str, settings: dict[str, Any], at_ns: int) -> bool:
+    """Write down which settings differ from those of the last start, with their new values; whether any do.
+
+    Raises:
+        StoreError: it could not be written.
+
+    """
+    path = folder / CONFIGURATION_NAME
+    flat = {f"{section}.{key}": value for section, keys in settings.items() for key, value in keys.items()}
+    try:
+        before = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        before = {}
+    changed = {key: flat.get(key) for key in sorted(flat.keys() | before.keys()) if flat.get(key) != before.get(key)}
+    if changed:
+        append(folder, Entry(actor, "configuration", rows=len(changed), detail=changed if before else {}), at_ns)
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(_dump(flat))
+        fresh.replace(path)
+    return bool(changed)
 
 
 def head(folder: Path) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from anpr_node import __version__
+from anpr_node import __version__, audit
 from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
 from anpr_node.daylight import DayNight
@@ -139,6 +139,7 @@ class Node:
                 },
             )
             self._pipeline.ids.start_after(reads.newest_id(database))
+        audit.note_configuration(folder, "node", self._settings.model_dump(mode="json"), clock.utc_ns(monotonic_ns))
 
     def __enter__(self) -> Node:
         self.start()

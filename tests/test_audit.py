@@ -193,3 +193,15 @@ def test_long_texts_are_cut_and_never_break_the_chain(tmp_path: Path) -> None:
     for _ in range(3):
         audit.append(tmp_path, Entry("jan", "search", reason="x" * 100_000))
     assert audit.verify(tmp_path) == (3, [])
+
+
+def test_changed_settings_are_written_down(tmp_path: Path) -> None:
+    settings = {"node": {"id": "a", "lane": "1"}, "store": {"quota_mb": 5}}
+    assert audit.note_configuration(tmp_path, "node", settings, 0)
+    assert not audit.note_configuration(tmp_path, "node", settings, 0)
+    assert audit.note_configuration(tmp_path, "node", {**settings, "store": {"quota_mb": 6}}, 0)
+    entries = [line.entry for line in audit.read(tmp_path)]
+    assert [(e.action, e.rows, e.detail) for e in entries] == [
+        ("configuration", 3, {}),
+        ("configuration", 1, {"store.quota_mb": 6}),
+    ]

@@ -93,10 +93,8 @@ def as_text(status: dict[str, Any]) -> str:
         lines.append(f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old")
     if not status["hotlists"]:
         lines.append("hotlist     none (import one with: anpr-node hotlist import FILE.csv)")
-    lost = [
-        f"{n} {name.removeprefix('dropped_')}" for name, n in status["record"].items() if name.startswith("dropped_")
-    ]
-    if lost:
-        lines.append(f"dropped     {', '.join(lost).replace('_', ' ')}: the card was full")
+    dropped = [f"{n} {name[8:]}" for name, n in status["record"].items() if name.startswith("dropped_")]
+    if dropped:
+        lines.append(f"dropped     {', '.join(dropped).replace('_', ' ')}: the record was full")
     lines.append(f"disk        {status['disk_free_mb']} MB free, {status['state_folder']}")
     return "\n".join(lines)

@@ -13,9 +13,10 @@ from sqlite_utils import Database
 
 from anpr_node.errors import StoreError
 
-FEW = 5_000
+FEW = 50_000
 """A pattern's known beginning that fits fewer reads than this is looked up by plate; a commoner one by time."""
 BEYOND = "\uffff"
+ROWS_AT_ONCE = 500
 COLUMNS = "r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction, r.clock_corrected_ns"
 
 
@@ -57,24 +58,28 @@ class FoundRead:
 def find_reads(database: Database, wanted: Criteria) -> list[FoundRead]:
     """The reads that fit, newest first; rows that were corrected later are left out.
 
+    First an index alone says which rows may fit, newest first; then so many of them are looked at as are wanted.
+
     Raises:
         StoreError: the store cannot be read.
 
     """
-    index, where, values = _by_text(database, wanted)
-    conditions, more = _conditions(wanted)
-    query = f"""
-        SELECT {COLUMNS},
-               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE h.read_id = r.read_id) AS categories
-        FROM read r {"" if wanted.category else f"INDEXED BY {index}"}
-        WHERE {" AND ".join([*where, *conditions])}
-          AND NOT EXISTS (SELECT 1 FROM read newer WHERE newer.corrects = r.read_id)
-        ORDER BY r.first_seen_ns DESC, r.read_id DESC LIMIT :limit
-    """
+    found: list[FoundRead] = []
     try:
-        return [_found(row) for row in database.query(query, {**values, **more, "limit": wanted.limit})]
+        source, conditions, values = _by_text(database, wanted)
+        query = (
+            f"SELECT r.rowid FROM {source} WHERE {' AND '.join([*conditions, *_TIMES])} ORDER BY r.first_seen_ns DESC"
+        )
+        times = {"from_ns": wanted.from_ns, "to_ns": wanted.to_ns}
+        rowids = database.execute(query, {**values, **times})
+        while len(found) < wanted.limit and (some := [rowid for (rowid,) in rowids.fetchmany(ROWS_AT_ONCE)]):
+            found += _look_at(database, some, wanted)
     except sqlite3.Error as error:
         raise StoreError(f"the search failed: {error}; see: anpr-node check") from error
+    return found[: wanted.limit]
+
+
+_TIMES = ("(:from_ns IS NULL OR r.first_seen_ns >= :from_ns)", "(:to_ns IS NULL OR r.first_seen_ns < :to_ns)")
 
 
 def _by_text(database: Database, wanted: Criteria) -> tuple[str, list[str], dict[str, object]]:
@@ -82,17 +87,22 @@ def _by_text(database: Database, wanted: Criteria) -> tuple[str, list[str], dict
 
     The index by plate finds few reads at once; but what fits many would have to be sorted, and so is found along time.
     """
+    by_plate, by_time = "read r INDEXED BY read_by_vrm", "read r INDEXED BY read_by_time"
     if wanted.near:
         names = {f"near{n}": text for n, text in enumerate(wanted.near)}
-        return "read_by_vrm", [f"r.vrm IN ({', '.join(f':{name}' for name in names)})"], dict(names)
+        return by_plate, [f"r.vrm IN ({', '.join(f':{name}' for name in names)})"], dict(names)
     begin = _beginning(wanted.pattern)
     if begin == wanted.pattern:
-        return "read_by_vrm", ["r.vrm = :pattern"], {"pattern": wanted.pattern}
+        return by_plate, ["r.vrm = :pattern"], {"pattern": wanted.pattern}
     values: dict[str, object] = {"pattern": wanted.pattern, "begin": begin, "end": begin + BEYOND}
-    globbed = ["r.vrm GLOB :pattern"] if wanted.pattern != "*" else []
+    globbed = ["r.vrm GLOB :pattern"]
+    if wanted.category is not None:
+        values["category"] = wanted.category
+        hits = "(SELECT DISTINCT read_id FROM hit WHERE category = :category)"
+        return f"{hits} h JOIN read r ON r.read_id = h.read_id", globbed, values
     if begin and _are_few(database, values):
-        return "read_by_vrm", ["r.vrm >= :begin AND r.vrm < :end", *globbed], values
-    return "read_by_time", globbed, values
+        return by_plate, ["r.vrm >= :begin AND r.vrm < :end", *globbed], values
+    return by_time, globbed if wanted.pattern != "*" else ["r.vrm IS NOT NULL"], values
 
 
 def _beginning(pattern: str) -> str:
@@ -106,17 +116,23 @@ def _are_few(database: Database, values: dict[str, object]) -> bool:
     return int(found[0]) < FEW
 
 
-def _conditions(wanted: Criteria) -> tuple[list[str], dict[str, object]]:
-    """What else a read must fulfil."""
-    possible: dict[str, tuple[str, object]] = {
-        "from_ns": ("r.first_seen_ns >= :from_ns", wanted.from_ns),
-        "to_ns": ("r.first_seen_ns < :to_ns", wanted.to_ns),
-        "country": ("r.country = :country", wanted.country),
-        "direction": ("r.direction = :direction", wanted.direction),
-        "category": ("r.read_id IN (SELECT h.read_id FROM hit h WHERE h.category = :category)", wanted.category),
-    }
-    asked = {name: pair for name, pair in possible.items() if pair[1] is not None}
-    return ["r.first_seen_ns IS NOT NULL", *(text for text, _ in asked.values())], {n: v for n, (_, v) in asked.items()}
+def _look_at(database: Database, rowids: list[int], wanted: Criteria) -> list[FoundRead]:
+    """Those of some rows that fulfil the rest."""
+    rows = database.query(
+        f"""
+        SELECT {COLUMNS},
+               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE h.read_id = r.read_id) AS categories
+        FROM read r
+        WHERE r.rowid IN ({", ".join(map(str, rowids))})
+          AND (:country IS NULL OR r.country = :country)
+          AND (:direction IS NULL OR r.direction = :direction)
+          AND (:category IS NULL OR EXISTS (SELECT 1 FROM hit h WHERE h.read_id = r.read_id AND h.category = :category))
+          AND NOT EXISTS (SELECT 1 FROM read newer WHERE newer.corrects = r.read_id)
+        ORDER BY r.first_seen_ns DESC, r.read_id DESC
+        """,
+        {"country": wanted.country, "direction": wanted.direction, "category": wanted.category},
+    )
+    return [_found(row) for row in rows]
 
 
 def _found(row: dict[str, object]) -> FoundRead:

@@ -58,13 +58,13 @@ pytestmark = [
 class Board:
     """A computer whose supply can be cut."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, megabytes: int = DISK_MB) -> None:
         self.folder = folder
         self.disk = folder / "disk.img"
         self.mount = folder / "mnt"
         self.mount.mkdir()
         with self.disk.open("wb") as file:
-            file.truncate(DISK_MB << 20)
+            file.truncate(megabytes << 20)
         subprocess.run(["/usr/sbin/mke2fs", "-q", "-t", "ext4", self.disk], check=True)
 
     def boot(self, job: str, before: str = "") -> subprocess.Popen[str]:
@@ -94,7 +94,7 @@ class Board:
             if board.poll() is None:
                 self.cut(board)
 
-    def write_and_cut(self, mode: str, rng: random.Random, before: str = "") -> list[str]:
+    def write_and_cut(self, mode: str, rng: random.Random, before: str = "", most_s: float = 2.5) -> list[str]:
         """Write until the supply goes at a random moment; returns what the writer said."""
         board = self.boot(f"{sys.executable} {WRITER} write {self.mount}/state {mode}", before)
         assert board.stdout is not None
@@ -107,9 +107,8 @@ class Board:
             assert time.monotonic() < began_s + BOOT_S
             lines.append(line)
             if line.startswith("ACK") and ends_s is None:
-                ends_s = time.monotonic() + rng.uniform(0.1, 2.5)
-        lines += self.cut(board).splitlines()[:-1]  # the last line may be half
-        return lines
+                ends_s = time.monotonic() + rng.uniform(0.1, most_s)
+        return lines + self.cut(board).splitlines()
 
     def look(self) -> dict[str, object]:
         """Boot again, and see what the card holds."""
@@ -142,3 +141,54 @@ def test_the_cuts_would_show_a_store_that_does_not_wait_for_the_card(tmp_path: P
         if lost:
             break
     assert lost > 0
+
+
+MAPPER = """
+{python} -c "import ctypes, sys
+for path in sys.argv[1:]:
+    with open(path, 'rb') as file:
+        assert ctypes.CDLL(None).syscall(313, file.fileno(), b'', 0) == 0  # finit_module" \\
+    {modules}/*/kernel/drivers/md/dm-mod.ko {modules}/*/kernel/drivers/md/dm-flakey.ko
+mkdir -p /dev/mapper
+/usr/sbin/dmsetup create --noudevsync card --table "0 {sectors} linear /dev/ubda 0"
+/usr/sbin/dmsetup mknodes
+disk=/dev/mapper/card
+"""
+
+
+def test_a_card_that_is_full_read_only_or_fails_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    board, sectors = Board(tmp_path, megabytes=48), (48 << 20) // 512
+    faults = (
+        f"{sys.executable} {ROOT / 'tests' / 'hil' / 'record_faults.py'} {board.mount} /dev/mapper/card {sectors} 2>&1"
+    )
+    out = board.run(faults, MAPPER.format(modules=MODULES, sectors=sectors, python=sys.executable))
+    found = [line for line in out.splitlines() if line.startswith("SEEN ")]
+    assert found, out[-3000:]
+    seen = json.loads(found[0].removeprefix("SEEN "))
+    sys.stdout.write(json.dumps(seen, indent=1) + "\n")
+    assert set(seen) == {"full", "read-only", "write errors", "all errors"}
+    for name, fault in seen.items():
+        assert fault["refused"] >= 1, name
+        assert (fault["before"], fault["after"], fault["lost"]) == ([], [], []), name
+        assert (fault["integrity"], fault["whole"]) == ("ok", [2]), name
+
+
+def test_a_card_that_drops_writes_and_says_nothing_leaves_a_store_that_opens(tmp_path: Path) -> None:
+    """No program can save what such a card swallows; the node must come up again, with what there is."""
+    rng, sectors = random.Random(), (DISK_MB << 20) // 512
+    for _ in range(max(1, CUTS // 6)):
+        folder = tmp_path / str(rng.random())
+        folder.mkdir()
+        board = Board(folder)
+        drops = f"( sleep {rng.uniform(2, 5):.1f}; /usr/sbin/dmsetup suspend --noflush card;"
+        drops += f" /usr/sbin/dmsetup reload card --table '0 {sectors} flakey /dev/ubda 0 0 1000 1 drop_writes';"
+        drops += " /usr/sbin/dmsetup resume card ) &"
+        board.write_and_cut(
+            "FULL", rng, MAPPER.format(modules=MODULES, sectors=sectors, python=sys.executable) + drops, most_s=6
+        )
+        out = board.run(
+            f"{sys.executable} {WRITER} repair {board.mount}/state", "/usr/sbin/e2fsck -fy /dev/ubda >/dev/null"
+        )
+        found = [line for line in out.splitlines() if line.startswith("FOUND ")]
+        assert found, out[-3000:]
+        assert json.loads(found[0].removeprefix("FOUND "))["integrity"] == "ok"

@@ -3,7 +3,7 @@
     ACK id patch overview    the read is committed; hashes of its pictures
     TAKE ref / GONE ref      its outbox row is about to be deleted / is deleted
 
-As a program: record_writer.py write|check FOLDER [MODE]. `check` prints what is there as one JSON line.
+As a program: record_writer.py write|check|repair FOLDER [MODE]. `check` prints what is there as one JSON line.
 """
 
 from __future__ import annotations
@@ -138,4 +138,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "write":
         write(Path(sys.argv[2]), _say, *sys.argv[3:])
     else:
+        if sys.argv[1] == "repair":
+            recovery.make_sound(Path(sys.argv[2]), 0)
         _say("FOUND " + json.dumps(look(Path(sys.argv[2]))))

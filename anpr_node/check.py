@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anpr_node import access
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
@@ -21,6 +22,7 @@ from anpr_node.drivers.inputs import Inputs
 from anpr_node.drivers.platform import input_pins_of, open_platform, open_trigger, pin_factory, pins_of, pwm_device_of
 from anpr_node.errors import AnprError
 from anpr_node.store.database import use_store
+from anpr_node.store.key import KEY_NAME, load_key
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
 
@@ -50,6 +52,8 @@ def run(settings: Settings) -> Iterator[Finding]:
         ("clock", _clock),
         ("store", _store),
         ("disk", _disk),
+        ("access", _access),
+        ("encryption", _encryption),
     )
     yield Finding("OK", "configuration", f"node {settings.node.id}, lane {settings.node.lane}")
     for item, check in checks:
@@ -142,3 +146,19 @@ def _disk(settings: Settings) -> Finding:
     verdict = "FAIL" if free_mb < DISK_FAIL_MB else "WARN" if free_mb < DISK_WARN_MB else "OK"
     hint = "" if verdict == "OK" else "; free some, or fit a larger card"
     return Finding(verdict, "disk", f"{free_mb} MB free{hint}")
+
+
+def _access(settings: Settings) -> Finding:
+    with use_store(settings.state_folder) as database:
+        named = access.people(database)
+    if not named:
+        return Finding("WARN", "access", "nobody is named yet: anpr-node user add NAME --role service --login ACCOUNT")
+    return Finding("OK", "access", f"{len(named)} people are named")
+
+
+def _encryption(settings: Settings) -> Finding:
+    if load_key(settings.state_folder) is None:
+        return Finding("WARN", "encryption", "whoever steals the card can read it: anpr-node store encrypt --key F")
+    if not (settings.state_folder / KEY_NAME).is_symlink():
+        return Finding("WARN", "encryption", "the key lies on the card itself: move it, and leave a link")
+    return Finding("OK", "encryption", f"key {(settings.state_folder / KEY_NAME).readlink()}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anpr_node import __version__
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
-from anpr_node.ids import uuid7
+from anpr_node.ids import Ids
 from anpr_node.records import Evidence, Frame, PlateBox, PlateRead, Reading
 from anpr_node.tracking.passage import Passage, touches_edge
 from anpr_node.tracking.repeats import Published, RecentReads
@@ -52,6 +52,7 @@ class Pipeline:
     def __init__(self, reader: PlateReader, clock: Clock, settings: Settings) -> None:
         self._reader = reader
         self._clock = clock
+        self.ids = Ids()
         self._settings = settings
         self._tracker = Tracker(settings.tracking)
         self._passages: dict[int, Passage] = {}
@@ -155,7 +156,7 @@ class Pipeline:
             self.counters.reads += 1
         last_seen_ns = self._clock.utc_ns(track.last_seen_ns)
         read = PlateRead(
-            read_id=uuid7(last_seen_ns),
+            read_id=self.ids.make(last_seen_ns),
             node_id=self._settings.node.id,
             vrm=verdict.text,
             country=verdict.country,

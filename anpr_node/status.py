@@ -18,7 +18,7 @@ from anpr_node import __version__
 from anpr_node.config import Settings
 from anpr_node.hotlist import lists
 from anpr_node.node import Snapshot
-from anpr_node.store.database import use_store
+from anpr_node.store.database import figures, use_store
 from anpr_node.store.events import last_events
 from anpr_node.supervision.alarms import Alarm
 
@@ -64,6 +64,7 @@ def collect(settings: Settings) -> dict[str, Any]:
         waiting = database.execute("SELECT count(*) FROM outbox").fetchone()[0]
         in_force = lists.show(database)
         events = last_events(database)
+        record = figures(database)
     now_s, running = time.time(), read_heartbeat(settings)
     return {
         "node_id": settings.node.id,
@@ -76,6 +77,7 @@ def collect(settings: Settings) -> dict[str, Any]:
         "first_read_s": first_ns and first_ns / NS_PER_S,
         "last_read_s": last_ns and last_ns / NS_PER_S,
         "outbox": waiting,
+        "record": record,
         "hotlists": [
             {"list_id": s.list_id, "entries": s.entries, "age_h": round((now_s - s.imported_ns / NS_PER_S) / 3600, 1)}
             for s in in_force
@@ -102,5 +104,8 @@ def as_text(status: dict[str, Any]) -> str:
         lines.append(f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old")
     if not status["hotlists"]:
         lines.append("hotlist     none (import one with: anpr-node hotlist import FILE.csv)")
+    dropped = [f"{n} {name[8:]}" for name, n in status["record"].items() if name.startswith("dropped_")]
+    if dropped:
+        lines.append(f"dropped     {', '.join(dropped).replace('_', ' ')}: the record was full")
     lines.append(f"disk        {status['disk_free_mb']} MB free, {status['state_folder']}")
     return "\n".join(lines)

@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 _SHORTHAND = re.compile(r"\[[^]]*\]|L|D")
 
@@ -20,17 +21,65 @@ class Category:
     actions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a country's law lets the node keep; see retention.toml. `gate_days` None: no gate."""
+
+    reads_days: int
+    hits_days: int
+    store_non_hits: bool
+    mask_occupants: bool
+    overview: bool
+    source: str
+    doubt: str
+    gate_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which commands answer whom; see roles.toml."""
+
+    anyone: frozenset[str]
+    commands: dict[str, frozenset[str]]
+
+
+@cache
+def presets() -> dict[str, Terms]:
+    """The terms of every country, from retention.toml."""
+    return {name: Terms(**row) for name, row in _read("retention.toml").items()}
+
+
+@cache
+def roles() -> Roles:
+    """Who may do what, from roles.toml."""
+    content = _read("roles.toml")
+    return Roles(frozenset(content["anyone"]), {name: frozenset(may) for name, may in content["roles"].items()})
+
+
+@cache
+def confusable() -> dict[str, str]:
+    """For each character the others it may be taken for, from confusable.toml."""
+    groups = _read("confusable.toml")["groups"]
+    characters = sorted({char for group in groups for char in group})
+    return {c: "".join(sorted({o for g in groups if c in g for o in g if o != c})) for c in characters}
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(resources.files(__name__).joinpath(name).read_text(encoding="utf-8"))
+
+
 @cache
 def categories() -> dict[str, Category]:
     """All categories by name, from categories.toml."""
-    content = tomllib.loads(resources.files(__name__).joinpath("categories.toml").read_text(encoding="utf-8"))
-    return {name: Category(name, row["priority"], tuple(row["actions"])) for name, row in content.items()}
+    return {
+        name: Category(name, row["priority"], tuple(row["actions"])) for name, row in _read("categories.toml").items()
+    }
 
 
 @cache
 def syntaxes() -> dict[str, re.Pattern[str]]:
     """What a plate's text looks like, by country, from syntaxes.toml; countries that say nothing are absent."""
-    content = tomllib.loads(resources.files(__name__).joinpath("syntaxes.toml").read_text(encoding="utf-8"))
+    content = _read("syntaxes.toml")
     return {country: _pattern(row["plates"], row.get("letters", "A-Z")) for country, row in content.items()}
 
 

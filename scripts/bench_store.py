@@ -1,0 +1,154 @@
+"""Fills a store with made-up reads and measures searches, the writing of a read, and what a read takes on the card.
+
+Times are of the wall clock on this machine; a search's is the longest of five, on a connection of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from makers import read
+from sqlite_utils import Database
+
+from anpr_node.search import near_texts
+from anpr_node.store import recovery
+from anpr_node.store.database import FILE_NAME, open_store
+from anpr_node.store.encrypting import encrypt
+from anpr_node.store.finding import Criteria, find_reads
+from anpr_node.store.reads import EncodedEvidence, add_read, read_row
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+START_S = 1_767_225_600
+GAP_S = 2.88
+"""30,000 reads a day."""
+PATCH_BYTES, OVERVIEW_BYTES = 4_000, 80_000
+KNOWN = "1QRS407"
+
+
+def main() -> None:
+    """Fill, measure, plain and encrypted."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reads", type=int, default=5_000_000, help="how many reads (default 5 million)")
+    parser.add_argument("--folder", type=Path, help="where the stores are made; they stay")
+    parser.add_argument("--kinds", nargs="+", default=["plain", "encrypted"], help="plain, encrypted (default: both)")
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="bench-store-"))
+    for kind in options.kinds:
+        state = folder / kind
+        if not (state / FILE_NAME).exists():
+            if kind == "encrypted":
+                encrypt(state, folder / "key")
+            fill(state, options.reads)
+        print(f"{kind}: {options.reads} reads, {(state / FILE_NAME).stat().st_size / 1e6:.0f} MB")
+        bench_searches(state)
+        bench_writes(state)
+        bench_check(state)
+    if options.folder is None:
+        shutil.rmtree(folder)
+
+
+def fill(state: Path, reads: int) -> None:
+    """Made-up reads, one every 2.88 s; without pictures, because no search looks at them."""
+    with closing(open_store(state)) as store:
+        store.execute("PRAGMA synchronous=OFF")
+        store.execute("PRAGMA cache_size=-400000")
+        columns = list(read_row(read()))
+        holes = ", ".join("?" * len(columns))
+        with store.atomic():
+            store.conn.executemany(f"INSERT INTO read ({', '.join(columns)}) VALUES ({holes})", rows(reads))
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def rows(reads: int) -> Iterator[list[object]]:
+    rng, template = random.Random(1), read_row(read())
+    for n in range(reads):
+        vrm = (
+            KNOWN
+            if n % 250_000 == 77
+            else f"{rng.randrange(1, 10)}{''.join(rng.choices(LETTERS, k=3))}{rng.randrange(1000):03}"
+        )
+        first_ns = int((START_S + n * GAP_S) * 1e9)
+        milliseconds = first_ns // 1_000_000
+        read_id = f"{milliseconds >> 16:08x}-{milliseconds & 0xFFFF:04x}-7{rng.getrandbits(12):03x}-8000-{n:012x}"
+        changes = {"read_id": read_id, "vrm": vrm, "first_seen_ns": first_ns, "last_seen_ns": first_ns + 200_000_000}
+        yield list({**template, **changes, "candidates": f'[["{vrm}", 0.99]]'}.values())
+
+
+def bench_searches(state: Path) -> None:
+    asked = {
+        "exact": Criteria(KNOWN),
+        "exact, not there": Criteria("0ZZZ000"),
+        "prefix 1QRS*": Criteria("1QRS*"),
+        "prefix 1Q*": Criteria("1Q*"),
+        "prefix 1*": Criteria("1*"),
+        "near miss": Criteria(KNOWN, near=near_texts(KNOWN)),
+        "one wild 1QR?407": Criteria("1QR?407"),
+        "one wild ?QRS407": Criteria("?QRS407"),
+        "ending *S407": Criteria("*S407"),
+        "middle *QRS*": Criteria("*QRS*"),
+        "nothing fits *0000*": Criteria("*0000*"),
+        "all of one day": Criteria("*", from_ns=int((START_S + 864_000) * 1e9), to_ns=int((START_S + 950_400) * 1e9)),
+        "all of a hit category": Criteria("*", category="seize"),
+    }
+    for name, wanted in asked.items():
+        times = []
+        for _ in range(5):
+            with closing(open_store(state)) as store:
+                began_s = time.perf_counter()
+                found = find_reads(store, wanted)
+                times.append((time.perf_counter() - began_s) * 1e3)
+        print(
+            f"  {name:<24}{len(found):>6} found{max(times):>9.1f} ms at most{statistics.median(times):>9.1f} ms median"
+        )
+
+
+def bench_writes(state: Path) -> None:
+    """Reads with pictures of usual size, each committed to the card, into the filled store."""
+    times = []
+    with closing(open_store(state)) as store:
+        for n in range(1000):
+            evidence = EncodedEvidence(os.urandom(PATCH_BYTES), os.urandom(OVERVIEW_BYTES))
+            vrm = "".join(random.choices(LETTERS, k=7))
+            times.append(
+                time_ms(lambda n=n, e=evidence, v=vrm: add_read(store, read(v, f"bench-{os.getpid()}-{n}"), e, []))
+            )  # type: ignore[misc]
+            if n % 20 == 19:
+                store.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        forget(store)
+    p99 = statistics.quantiles(times, n=100)[98]
+    print(
+        f"  writing a read          {statistics.median(times):.2f} ms median, {p99:.2f} p99, {max(times):.2f} at most"
+    )
+
+
+def time_ms(work: object) -> float:
+    began_s = time.perf_counter()
+    work()  # type: ignore[operator]
+    return (time.perf_counter() - began_s) * 1e3
+
+
+def forget(store: Database) -> None:
+    with store.atomic():
+        store.execute("DELETE FROM outbox")
+        store.execute("DELETE FROM read WHERE read_id LIKE 'bench-%'")
+
+
+def bench_check(state: Path) -> None:
+    began_s = time.perf_counter()
+    problem = recovery.find_damage(state, 600.0)
+    print(f"  checking the whole file {time.perf_counter() - began_s:.1f} s: {problem or 'sound'}")
+
+
+main()

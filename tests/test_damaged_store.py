@@ -1,0 +1,156 @@
+"""A damaged store: found, set aside, salvaged row by row around the damage, and the node goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from makers import evidence, read
+
+from anpr_node.errors import StoreDamaged, StoreError
+from anpr_node.hotlist import lists
+from anpr_node.recorder import encode
+from anpr_node.records import Hit, HotlistEntry
+from anpr_node.store import recovery
+from anpr_node.store.database import FILE_NAME, figures, open_store
+from anpr_node.store.key import KEY_NAME, new_key
+from anpr_node.store.reads import add_read, load_evidence
+
+ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
+PAGE = 4096
+READS = 300
+
+
+def fill(folder: Path) -> None:
+    with closing(open_store(folder)) as store:
+        store.execute("PRAGMA synchronous=OFF")
+        lists.replace(store, "stolen", "f", [ENTRY], 0)
+        for n in range(READS):
+            hits = [Hit(f"h{n}", f"r{n}", ENTRY, "exact", n)] if n % 10 == 0 else []
+            add_read(store, read(f"1AB{n:04}", f"r{n}", at_s=1000 + n), encode(evidence()), hits)
+
+
+@pytest.fixture(params=["plain", "encrypted"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    state = tmp_path / "state"
+    state.mkdir()
+    if request.param == "encrypted":
+        new_key(tmp_path / "key")
+        (state / KEY_NAME).symlink_to(tmp_path / "key")
+    fill(state)
+    return state
+
+
+def overwrite(path: Path, at: int, length: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(random.Random(at).randbytes(length))
+
+
+def test_a_sound_store_is_left_alone(folder: Path) -> None:
+    before = (folder / FILE_NAME).read_bytes()
+    assert recovery.make_sound(folder, 0) is None
+    assert (folder / FILE_NAME).read_bytes() == before
+
+
+def test_a_folder_without_a_store_is_sound(tmp_path: Path) -> None:
+    assert recovery.make_sound(tmp_path / "nothing", 0) is None
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_damage_in_the_middle_costs_what_lay_there_and_no_more(folder: Path, share: float) -> None:
+    path = folder / FILE_NAME
+    at = round(path.stat().st_size * share) // PAGE * PAGE
+    overwrite(path, at, 3 * PAGE)
+    result = recovery.make_sound(folder, 1_767_225_600_000_000_000)
+    assert result is not None
+    assert result.aside.name == "damaged-20260101T000000"
+    assert (result.aside / FILE_NAME).exists()
+    with closing(open_store(folder)) as store:
+        assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert store.execute("PRAGMA foreign_key_check").fetchall() == []
+        reads = store.execute("SELECT count(*) FROM read").fetchone()[0]
+        pictures = store.execute("SELECT count(*) FROM evidence").fetchone()[0]
+        assert reads >= READS - 40
+        assert pictures >= 2 * (READS - 60)
+        assert lists.match(store, "1ABC123", "B", 0) == [ENTRY]
+        assert figures(store)["damaged_stores"] == 1
+        assert figures(store)["salvaged_reads"] >= reads
+        add_read(store, read("1ABC123", "new", at_s=5000), encode(evidence()), [])
+        kept = [row[0] for row in store.execute("SELECT read_id FROM evidence WHERE kind = 'patch'")]
+        assert all(load_evidence(store, read_id, "patch") for read_id in kept)
+    assert recovery.make_sound(folder, 0) is None
+
+
+def test_a_file_whose_beginning_is_gone_gives_an_empty_store_and_is_kept(folder: Path) -> None:
+    overwrite(folder / FILE_NAME, 0, 2 * PAGE)
+    result = recovery.make_sound(folder, 0)
+    assert result is not None
+    assert sum(result.rows.values()) == 0
+    with closing(open_store(folder)) as store:
+        assert store.execute("SELECT count(*) FROM read").fetchone()[0] == 0
+    assert (result.aside / FILE_NAME).stat().st_size > READS * 1000
+
+
+def test_a_file_cut_short_is_salvaged_as_far_as_it_goes(folder: Path) -> None:
+    os.truncate(folder / FILE_NAME, (folder / FILE_NAME).stat().st_size * 2 // 3)
+    result = recovery.make_sound(folder, 0)
+    assert result is not None
+    assert result.rows["read"] > 20
+
+
+def test_many_random_damages_never_leave_a_store_that_does_not_open(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    fill(tmp_path / "whole")
+    content = (tmp_path / "whole" / FILE_NAME).read_bytes()
+    for n in range(15):
+        state = tmp_path / str(n)
+        state.mkdir()
+        (state / FILE_NAME).write_bytes(content)
+        for _ in range(rng.randrange(1, 6)):
+            overwrite(state / FILE_NAME, rng.randrange(len(content)), rng.randrange(1, 9000))
+        recovery.make_sound(state, n)
+        with closing(open_store(state)) as store:
+            assert store.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+            add_read(store, read(read_id="new"), encode(evidence()), [])
+
+
+def test_the_wrong_key_or_none_is_no_damage(tmp_path: Path) -> None:
+    """Nothing may be set aside because somebody forgot the key."""
+    from anpr_node.store.encrypting import encrypt
+
+    state = tmp_path / "state"
+    encrypt(state, tmp_path / "key")
+    before = (state / FILE_NAME).read_bytes()
+    (state / KEY_NAME).unlink()
+    with pytest.raises(StoreError, match="bring the key back"):
+        recovery.make_sound(state, 0)
+    new_key(tmp_path / "other")
+    (state / KEY_NAME).symlink_to(tmp_path / "other")
+    with pytest.raises(StoreError, match="not the key"):
+        recovery.make_sound(state, 0)
+    with pytest.raises(StoreError, match="not the key"):
+        open_store(state)
+    assert (state / FILE_NAME).read_bytes() == before
+
+
+def test_damage_seen_while_running_is_remembered(folder: Path) -> None:
+    recovery.mark_damaged(folder)
+    result = recovery.make_sound(folder, 0)
+    assert result is not None
+    assert (result.problem, result.rows["read"]) == ("seen while running", READS)
+    assert recovery.make_sound(folder, 0) is None
+
+
+def test_writing_into_a_broken_file_is_told_from_a_full_card(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as raw:
+        roots = [r[0] for r in raw.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name IN ('read', 'evidence')")]
+    for root in roots:
+        overwrite(tmp_path / FILE_NAME, (root - 1) * PAGE, PAGE)
+    with closing(open_store(tmp_path)) as store, pytest.raises(StoreDamaged, match="set"):
+        add_read(store, read(read_id="new"), encode(evidence()), [])

@@ -26,6 +26,8 @@ NS_PER_S = 1_000_000_000
 CHECKPOINT_EVERY_S = 5.0
 ROOM_EVERY_S = 10.0
 PURGE_EVERY_S = 600.0
+FIRST_PURGE_S = 30.0
+"""Not at once: a start has enough to do."""
 SCRUB_EVERY_S = 86_400.0
 LEAP_S = 3 * 86_400
 """A free-running clock that is so far ahead of the last purge may be wrong …"""
@@ -40,12 +42,12 @@ class _Every:
     """Something that is due every so often."""
 
     seconds: float
-    last_ns: int | None = None
+    next_ns: int = 0
 
     def is_due(self, now_ns: int) -> bool:
-        if self.last_ns is not None and now_ns - self.last_ns < self.seconds * NS_PER_S:
+        if now_ns < self.next_ns:
             return False
-        self.last_ns = now_ns
+        self.next_ns = now_ns + round(self.seconds * NS_PER_S)
         return True
 
 
@@ -57,10 +59,9 @@ class Keeper:
         self._folder: Path = settings.state_folder
         self._terms = settings.policy.terms
         self._limits = retention.Limits(settings.store.quota_mb * 1_000_000, settings.store.free_mb_min * 1_000_000)
-        self._checkpoint, self._room, self._purge = (
-            _Every(seconds) for seconds in (CHECKPOINT_EVERY_S, ROOM_EVERY_S, PURGE_EVERY_S)
-        )
-        self._scrub_day = _Every(SCRUB_EVERY_S)
+        settled_ns = clock.monotonic_ns() + round(FIRST_PURGE_S * NS_PER_S)
+        self._checkpoint, self._room = _Every(CHECKPOINT_EVERY_S), _Every(ROOM_EVERY_S)
+        self._purge, self._scrub_day = _Every(PURGE_EVERY_S, settled_ns), _Every(SCRUB_EVERY_S, settled_ns)
         self._scrubber, self._scrubbing = Scrubber(database, self._folder), False
         self._purging, self._purged = False, 0
         self._held_since_ns: int | None = None
@@ -125,7 +126,7 @@ class Keeper:
     def _make_room(self) -> None:
         dropped = retention.make_room(self._database, self._folder, self._limits, self._utc_ns(), BATCHES)
         if dropped:
-            self._room.last_ns = None  # there may be more to do
+            self._room.next_ns = 0  # there may be more to do
             log.warning("the record is full: %s", ", ".join(f"{n} {name}" for name, n in dropped.items()))
 
     def _correct_times(self, now_ns: int) -> None:

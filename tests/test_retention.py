@@ -16,7 +16,7 @@ from anpr_node import audit
 from anpr_node.config import Settings, parse
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.errors import ConfigError
-from anpr_node.keeper import PATIENCE_S, PURGE_EVERY_S, Keeper
+from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, Keeper
 from anpr_node.policy import Terms, presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState, Hit, HotlistEntry
@@ -299,10 +299,10 @@ def test_a_free_clock_that_leaps_ahead_purges_nothing_for_a_day(
     store: Database, settings: Settings, clock: SyncedClock
 ) -> None:
     add(store, "r1", 0)
-    keep(Keeper(store, settings, clock, "boot"), clock, 1)
+    keep(Keeper(store, settings, clock, "boot"), clock, FIRST_PURGE_S)
     wrong = SyncedClock(day(4000))
     keeper = Keeper(store, settings, wrong, "boot")
-    keep(keeper, wrong, 1)
+    keep(keeper, wrong, FIRST_PURGE_S)
     assert ids(store) == ["r1"]
     keep(keeper, wrong, PATIENCE_S / 2)
     assert ids(store) == ["r1"]

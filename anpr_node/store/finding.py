@@ -67,19 +67,16 @@ def find_reads(database: Database, wanted: Criteria) -> list[FoundRead]:
     found: list[FoundRead] = []
     try:
         source, conditions, values = _by_text(database, wanted)
-        query = (
-            f"SELECT r.rowid FROM {source} WHERE {' AND '.join([*conditions, *_TIMES])} ORDER BY r.first_seen_ns DESC"
-        )
-        times = {"from_ns": wanted.from_ns, "to_ns": wanted.to_ns}
-        rowids = database.execute(query, {**values, **times})
+        conditions += ["r.first_seen_ns >= :from_ns"] * (wanted.from_ns is not None)
+        conditions += ["r.first_seen_ns < :to_ns"] * (wanted.to_ns is not None)
+        values |= {"from_ns": wanted.from_ns, "to_ns": wanted.to_ns}
+        query = f"SELECT r.rowid FROM {source} WHERE {' AND '.join(conditions)} ORDER BY r.first_seen_ns DESC"
+        rowids = database.execute(query, values)
         while len(found) < wanted.limit and (some := [rowid for (rowid,) in rowids.fetchmany(ROWS_AT_ONCE)]):
             found += _look_at(database, some, wanted)
     except sqlite3.Error as error:
         raise StoreError(f"the search failed: {error}; see: anpr-node check") from error
     return found[: wanted.limit]
-
-
-_TIMES = ("(:from_ns IS NULL OR r.first_seen_ns >= :from_ns)", "(:to_ns IS NULL OR r.first_seen_ns < :to_ns)")
 
 
 def _by_text(database: Database, wanted: Criteria) -> tuple[str, list[str], dict[str, object]]:

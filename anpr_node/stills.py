@@ -55,7 +55,7 @@ def collect(paths: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             found = sorted(p for p in path.iterdir() if p.suffix.lower() in pictures.PICTURE_SUFFIXES)
             if not found:
-                raise PictureError(f"{path}: no picture in this folder")
+                raise PictureError(f"{path}: no picture in this folder; name one with .jpg or .png files")
             files += found
         else:
             files.append(path)

@@ -81,3 +81,10 @@ def test_beam_of_one_is_the_text_alone() -> None:
 def test_scores_do_not_depend_on_a_constant_added_to_the_logits() -> None:
     logits = columns("A", "_", {"B": 0.7, "8": 0.29})
     assert np.allclose(decode(logits, ALPHABET).char_scores, decode(logits + 7, ALPHABET).char_scores, atol=1e-5)
+
+
+def test_a_faint_symbol_in_one_column_beside_another_is_no_character() -> None:
+    """The two do not waver over the same columns: the left one alone is half blank."""
+    faint, strong = ({"J": chance, "_": 0.99 - chance} for chance in (0.6, 0.9))
+    assert decode(columns("_", faint, "B", "B", "_"), ALPHABET).text == "B"
+    assert decode(columns("_", strong, "B", "B", "_"), ALPHABET).text == "JB"

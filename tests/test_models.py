@@ -72,6 +72,18 @@ def test_a_contract_whose_alphabet_does_not_fit_the_output_is_refused(models: Pa
         PlateReader(models)
 
 
+def test_a_country_is_named_only_where_it_is_sure_enough(models: Path, reader: PlateReader) -> None:
+    plane = pictures.load_grey(PICTURES / "ro_0894.jpg")
+    box = stills.read_scene(reader, plane)[0].box
+    assert box is not None
+    patch = reader.patch(plane, box)
+    named = reader.recognizer.read(patch)
+    assert named.country == "RO"
+    edit(models / "plate_recognizer" / "model.toml", "country_above = 0.85", "country_above = 0.999999999")
+    unnamed = Recognizer(models / "plate_recognizer").read(patch)
+    assert (unnamed.text, unnamed.country) == (named.text, None)
+
+
 def test_missing_models_say_where_they_were_looked_for(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"plate_detector/model\.toml: no such file"):
         PlateReader(tmp_path)

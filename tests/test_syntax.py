@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from makers import plate
 
@@ -49,6 +51,13 @@ def test_look_alikes_follow_the_syntax(country: str, seen: str, meant: str) -> N
     assert read.candidates[0].text == meant
     assert read.score == 0.9
     assert seen in [c.text for c in read.candidates], "what was seen stays a candidate"
+
+
+@pytest.mark.parametrize(("score_of_i", "meant"), [(0.997, "MABI76"), (0.85, "MAB176")])
+def test_a_look_alike_that_was_read_surely_stays(score_of_i: float, meant: str) -> None:
+    """A Swedish personalised plate whose I was told from 1 by its shape."""
+    seen = replace(plate("MABI76", 0.9, ("MAB176", 0.003), country="S"), char_scores=(1, 1, 1, score_of_i, 1, 1))
+    assert prefer(seen).text == meant
 
 
 def test_a_candidate_that_fits_wins_over_a_close_first_choice_that_does_not() -> None:

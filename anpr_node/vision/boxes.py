@@ -81,7 +81,7 @@ def _suppress(boxes: Float64, nms_iou: float) -> list[int]:
     left, kept = np.arange(len(boxes)), []
     while left.size:
         kept.append(int(left[0]))
-        left = left[1:][_iou(boxes[left[0]], boxes[left[1:]]) <= nms_iou]
+        left = left[1:][iou(boxes[left[0]], boxes[left[1:]]) <= nms_iou]
     return kept
 
 
@@ -96,7 +96,7 @@ def _voted(quad: Float64, box: Float32, corners: Float32) -> Float64:
         return quad
     rows, columns = (grid.ravel() for grid in np.mgrid[first[1] : last[1] + 1, first[0] : last[0] + 1])
     quads = _quads(rows, columns, box, corners)
-    agree = _iou(np.concatenate([low, high]), _bounds(quads)) > _AGREE_IOU
+    agree = iou(np.concatenate([low, high]), _bounds(quads)) > _AGREE_IOU
     if not agree.any():
         return quad
     quads, columns = quads[agree], columns[agree]
@@ -106,7 +106,7 @@ def _voted(quad: Float64, box: Float32, corners: Float32) -> Float64:
     return voted
 
 
-def _iou(one: Float64, many: Float64) -> Float64:
+def iou(one: Float64, many: Float64) -> Float64:
     """Intersection over union of a box [4] with boxes [n, 4], as x1 y1 x2 y2."""
     side = np.minimum(one[2:], many[:, 2:]) - np.maximum(one[:2], many[:, :2])
     shared = np.prod(np.maximum(side, 0), axis=1)

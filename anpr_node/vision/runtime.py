@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from anpr_node.errors import ModelError
 from anpr_node.vision.contract import Contract, TensorSpec
 
-Int8 = NDArray[np.int8]
 Float32 = NDArray[np.float32]
 
 RUNTIMES = (("litert", "ai_edge_litert.interpreter"), ("tflite-runtime", "tflite_runtime.interpreter"))

@@ -1,7 +1,7 @@
 """Uses how a country spells its plates to tell O from 0 and I from 1, which many plate fonts draw alike.
 
 A prior, never a filter: a text is changed only into one that its own country issues, by characters that look the same
-or that the recogniser itself offered, and any other text (personalised, foreign) stays as it was read.
+and are not sure, or that the recogniser itself offered; any other text (personalised, foreign) stays as it was read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from anpr_node.records import Candidate, PlateText
 COUNTRY_SURE = 0.5
 ALIKE = {"O": "0", "0": "O", "I": "1", "1": "I", "Q": "0"}
 SWAPS_MAX = 2
+LOOK_ALIKE_SURE = 0.99
+"""A character scored this high was told from its look-alike by its shape; it is not exchanged."""
 MISFIT = 0.05
 """How likely a text that its country does not issue is, against one that it does: personalised plates exist."""
 
@@ -43,8 +45,8 @@ def _exchanged(plate: PlateText, better: str) -> PlateText:
 
 
 def _alike(plate: PlateText) -> str | None:
-    """The text with the fewest look-alikes exchanged that fits, if any."""
-    places = [n for n, char in enumerate(plate.text) if char in ALIKE]
+    """The text with the fewest doubtful look-alikes exchanged that fits, if any."""
+    places = [n for n, char in enumerate(plate.text) if char in ALIKE and plate.char_scores[n] < LOOK_ALIKE_SURE]
     for count in range(1, SWAPS_MAX + 1):
         for chosen in combinations(places, count):
             text = "".join(ALIKE[char] if n in chosen else char for n, char in enumerate(plate.text))

@@ -84,20 +84,3 @@ def build(size: Size = Size()) -> keras.Model:
     box = _head(shaped, "box", 4)
     corners = _head(shaped, "corners", 8)
     return keras.Model(image, {"heat": heat, "box": box, "corners": corners}, name="plate_detector")
-
-
-def multiply_accumulates(model: keras.Model) -> int:
-    """MACs of one picture, counted from the convolution layers."""
-    total = 0
-    for layer in model.layers:
-        if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
-            rows, columns = layer.output.shape[1:3]
-            total += int(
-                rows
-                * columns
-                * layer.kernel.shape[0]
-                * layer.kernel.shape[1]
-                * layer.kernel.shape[2]
-                * layer.kernel.shape[3]
-            )
-    return total

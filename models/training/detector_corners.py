@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from detector_data import Source, make_sampler
-from detector_evaluate import Predict, iou, keras_predict, tflite_predict
+from detector_evaluate import Predict, keras_predict, tflite_predict
 from detector_grid import STRIDE_PX
 
-from anpr_node.vision.boxes import decode
+from anpr_node.vision.boxes import decode, iou
 
 WIDTHS_PX = (14, 24, 40, 60, 100, 150, 260)
 
@@ -36,7 +36,7 @@ def errors(predict: Predict, sampler, count: int, lowest: float) -> np.ndarray:
             near = [
                 np.linalg.norm(np.array(one.corners) - target.quad, axis=1) / max(1.0, height)
                 for one in found
-                if iou(np.array(one.bounds), target.box) > 0.3
+                if iou(target.box, np.array([one.bounds]))[0] > 0.3
             ]
             best = min(near, key=np.mean, default=np.full(4, np.inf))
             rows.append((target.box[2] - target.box[0], best.mean(), best.max()))

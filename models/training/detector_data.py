@@ -1,10 +1,13 @@
-"""Batches for the detector, made in a process of their own while the network learns.
+#!/usr/bin/env python3
+"""Batches for the detector, made in a process of their own while the network learns; as a command, pictures to look at.
 
-The process dies with its parent; it never writes to disk.
+The process dies with its parent; training never writes to disk.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import multiprocessing
 import os
 from dataclasses import dataclass
@@ -13,10 +16,11 @@ from queue import Full
 
 import cv2
 import numpy as np
-from detector_samples import SceneSampler
+from detector_grid import HEIGHT_PX, WIDTH_PX
+from detector_samples import Sample, SceneSampler
 from detector_targets import encode
 from plates import PlateGenerator
-from scenes import load_scenes, with_mistakes, with_quads
+from scenes import load_scenes, with_mistakes
 
 PLATES_IN_STOCK = 3000
 QUEUE_BATCHES = 8
@@ -51,15 +55,12 @@ class Source:
     fonts: Path
     seed: int
     batch: int
-    pseudo_corners: Path | None = None
     mistakes: Path | None = None
 
 
 def make_sampler(source: Source, held_out: bool = False) -> SceneSampler:
     """A sampler over the train pictures, or over those held out from them."""
     scenes = [scene for scene in load_scenes(source.scenes, "train") if scene.is_held_out is held_out]
-    if source.pseudo_corners:
-        scenes = with_quads(scenes, source.pseudo_corners)
     if source.mistakes:
         scenes = with_mistakes(scenes, source.mistakes)
     return SceneSampler(scenes, PlateStock(source.fonts, source.seed), source.seed)
@@ -95,3 +96,44 @@ def start(source: Source) -> multiprocessing.Queue:
     queue = context.Queue(QUEUE_BATCHES)
     context.Process(target=_produce, args=(source, queue), daemon=True).start()
     return queue
+
+
+def _label(name: str, sample: Sample) -> dict:
+    """A line of labels.jsonl; a plate that is cut off or may be none gets no box, and the picture is not complete."""
+    kept = [target for target in sample.targets if not target.ignore]
+    plates = [
+        {
+            "box": [round(float(v), 1) for v in (*target.box[:2], *(target.box[2:] - target.box[:2]))],
+            "quad": None if target.quad is None else target.quad.astype(float).round(1).tolist(),
+            "text": None,
+            "country": None,
+        }
+        for target in kept
+    ]
+    complete = sample.complete and len(kept) == len(sample.targets)
+    return {"image": name, "width": WIDTH_PX, "height": HEIGHT_PX, "split": "train", "complete": complete,
+            "plates": plates}  # fmt: skip
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Write training pictures of the detector as PNG files with their labels."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="data folder with scenes/ and fonts/")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for images/ and labels.jsonl; not inside the repository"
+    )
+    parser.add_argument("--count", type=int, default=100, help="pictures to write")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same pictures")
+    options = parser.parse_args()
+    (options.out / "images").mkdir(parents=True, exist_ok=True)
+    sampler = make_sampler(Source(options.data / "scenes", options.data / "fonts", options.seed, 1))
+    with (options.out / "labels.jsonl").open("w") as labels:
+        for number in range(options.count):
+            sample, name = next(sampler), f"{number:06}.png"
+            cv2.imwrite(str(options.out / "images" / name), sample.pixels)
+            labels.write(json.dumps(_label(name, sample)) + "\n")
+
+
+if __name__ == "__main__":
+    _main()

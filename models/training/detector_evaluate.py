@@ -21,7 +21,7 @@ from scenes import PADDING_GREY, Scene, load_scenes
 
 from anpr_node.pictures import small_plane
 from anpr_node.records import PlateBox
-from anpr_node.vision.boxes import decode
+from anpr_node.vision.boxes import decode, iou
 
 # uint8 pictures [n, 240, 320] -> heat [n, 30, 40, 1], box [.., 4], corners [.., 8]
 Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -82,17 +82,11 @@ def find(predict: Predict, scenes: list[Scene], lowest: float = LOWEST_SCORE) ->
     return found
 
 
-def iou(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two x1 y1 x2 y2."""
-    side = np.clip(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0, None)
-    shared = float(np.prod(side))
-    return shared / float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]) - shared)
-
-
 def _matches(found: Found) -> tuple[np.ndarray, list[int | None]]:
     """IoU table [truths, detections] and, surest first, which truth each detection takes at IoU 0.5."""
-    table = np.array([[iou(truth, np.array(box.bounds)) for box in found.boxes] for truth in found.scene.boxes])
-    table = table.reshape(len(found.scene.boxes), len(found.boxes))
+    bounds = np.array([box.bounds for box in found.boxes]).reshape(-1, 4)
+    table = np.array([iou(truth, bounds) for truth in found.scene.boxes])
+    table = table.reshape(len(found.scene.boxes), len(bounds))
     free = set(range(len(found.scene.boxes)))
     taken: list[int | None] = []
     for column in range(len(found.boxes)):

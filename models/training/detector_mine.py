@@ -12,8 +12,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from detector_evaluate import find, iou, keras_predict
+from detector_evaluate import find, keras_predict
 from scenes import load_scenes
+
+from anpr_node.vision.boxes import iou
 
 NEAR_A_PLATE = 0.1  # overlap at which a detection is a clumsy box, not a mistake of its own
 
@@ -32,7 +34,7 @@ def main() -> None:
     for result in find(keras_predict(options.weights), scenes, options.lowest):
         lists: dict[str, list] = {"lookalikes": [], "doubtful": []}
         for box in result.boxes:
-            if all(iou(truth, np.array(box.bounds)) < NEAR_A_PLATE for truth in result.scene.boxes):
+            if (iou(np.array(box.bounds), result.scene.boxes) < NEAR_A_PLATE).all():
                 kind = "doubtful" if box.score >= options.doubtful else "lookalikes"
                 lists[kind].append([round(side, 1) for side in box.bounds])
         if any(lists.values()):

@@ -136,15 +136,13 @@ def _put_plate(rng: np.random.Generator, canvas: np.ndarray, random_plate: Rando
 
 
 def _labelled(scene: Scene, window: Window) -> list[Target]:
-    """The picture's plates on the fine canvas, as far as they show; with corners where some are known."""
+    """The picture's plates on the fine canvas, as far as they show; their corners are not known."""
     size = (WIDTH_PX * FINE, HEIGHT_PX * FINE)
-    quads = scene.quads or (None,) * len(scene.boxes)
     targets = []
-    for box, quad in zip(scene.boxes, quads, strict=True):
+    for box in scene.boxes:
         moved = points_in_window(box.reshape(2, 2), window, *size).reshape(4)
         if _clipped_share(moved) > 0:
-            corners = None if quad is None else points_in_window(quad, window, *size)
-            targets.append(Target(moved if corners is None else bounding_box(corners), corners))
+            targets.append(Target(moved, None))
     for box in scene.doubtful:
         targets.append(Target(points_in_window(box.reshape(2, 2), window, *size).reshape(4), None, ignore=True))
     return targets

@@ -23,6 +23,7 @@ from recognizer_data import RealPlate, country_index, read_real
 from recognizer_model import ALPHABET, PAD
 
 from anpr_node.vision.ctc import Decoded, decode
+from anpr_node.vrm import edit_distance
 
 BATCH = 64
 FOLD = str.maketrans("OQI", "001")
@@ -115,16 +116,6 @@ def read_dev_sets(data: Path) -> dict[str, DevSet]:
     }
 
 
-def edits(a: str, b: str) -> int:
-    """Levenshtein distance."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
-    return row[-1]
-
-
 def read_set(reader: Reader, dev: DevSet) -> tuple[list[Decoded], np.ndarray]:
     """Decode every plate of a set; return the readings and the country index of each."""
     characters, country = reader.logits(dev.inputs)
@@ -140,7 +131,7 @@ def measure(reader: Reader, sets: dict[str, DevSet]) -> dict[str, dict[str, floa
         known = [
             (country_index(p.country), c) for p, c in zip(dev.plates, countries) if country_index(p.country) != PAD
         ]
-        distance = [edits(r.text, t) for r, t in zip(readings, truth)]
+        distance = [edit_distance(r.text, t) for r, t in zip(readings, truth)]
         rates = {
             "exact": np.mean([d == 0 for d in distance]),
             "fold": np.mean([r.text.translate(FOLD) == t.translate(FOLD) for r, t in zip(readings, truth)]),

@@ -5,6 +5,8 @@ Knows nothing of cameras: blur, noise, perspective and surroundings belong to de
 
 from __future__ import annotations
 
+import argparse
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,23 +256,44 @@ def _finish(canvas: Canvas, placed: list[tuple], code: str, lines: int, rng: np.
     return PlateImage(pixels, text, code, lines, boxes, tuple(map(float, face)))
 
 
-def _main() -> None:
-    import argparse
+def _sheet(drawn: list[PlateImage], path: Path) -> None:
+    """A contact sheet, six plates a row."""
+    sheet = np.zeros((-(-len(drawn) // 6) * 64, 6 * 240), np.uint8)
+    for number, plate in enumerate(drawn):
+        row, column = divmod(number, 6)
+        sheet[row * 64 :][:64, column * 240 :][:, :240] = cv2.resize(plate.pixels, (240, 64))
+    cv2.imwrite(str(path), sheet)
 
-    parser = argparse.ArgumentParser(
-        description="Draw a contact sheet of synthetic plates and print the drawing speed."
-    )
+
+def _labelled(drawn: list[PlateImage], folder: Path) -> None:
+    """Each plate as a PNG file, and labels.jsonl with box, text, country, lines and the boxes of the characters."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    with (folder / "labels.jsonl").open("w") as labels:
+        for number, plate in enumerate(drawn):
+            name, (height, width), (x0, y0, x1, y1) = f"{number:06}.png", plate.pixels.shape, plate.face
+            cv2.imwrite(str(folder / "images" / name), plate.pixels)
+            found = {"box": [x0, y0, x1 - x0, y1 - y0], "quad": [[x0, y0], [x1, y0], [x1, y1], [x0, y1]],
+                     "text": plate.text, "country": plate.country, "lines": plate.lines,
+                     "characters": plate.char_boxes.astype(float).round(1).tolist()}  # fmt: skip
+            labels.write(json.dumps({"image": name, "width": width, "height": height, "split": "train",
+                                     "complete": True, "plates": [found]}) + "\n")  # fmt: skip
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description="Draw clean synthetic plates, and print the drawing speed.")
     parser.add_argument("--fonts", type=Path, required=True, help="folder of fonts, searched with its sub-folders")
     parser.add_argument("--out", type=Path, default=Path("plates.png"), help="where the contact sheet goes")
+    parser.add_argument("--labels", type=Path, help="also a folder for images/ and labels.jsonl")
+    parser.add_argument("--count", type=int, default=156, help="plates to draw")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same plates")
     options = parser.parse_args()
-    generator = PlateGenerator(options.fonts, 1)
+    generator = PlateGenerator(options.fonts, options.seed)
     start = time.perf_counter()
-    drawn = [generator.render() for _ in range(160)]
-    print(f"{160 / (time.perf_counter() - start):.0f} plates a second")
-    sheet = np.vstack(
-        [np.hstack([cv2.resize(p.pixels, (240, 64)) for p in drawn[i : i + 6]]) for i in range(0, 156, 6)]
-    )
-    cv2.imwrite(str(options.out), sheet)
+    drawn = [generator.render() for _ in range(options.count)]
+    print(f"{options.count / (time.perf_counter() - start):.0f} plates a second")
+    _sheet(drawn, options.out)
+    if options.labels:
+        _labelled(drawn, options.labels)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class RealPlate:
 
 @dataclass(frozen=True)
 class Sample:
-    """One training example: 32 x 160 grey, the packed target of PlateLoss, the country's index or PAD."""
+    """One training example: 32 x 160 grey, the packed target of `plate_loss`, the country's index or PAD."""
 
     grey: np.ndarray
     target: np.ndarray

@@ -21,7 +21,7 @@ HELD_OUT_ONE_IN = 10
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: grey pixels, plate boxes [n, 4] as x1 y1 x2 y2, corners [4, 2] where known, in its own pixels."""
+    """One picture: grey pixels, plate boxes [n, 4] as x1 y1 x2 y2 in its own pixels."""
 
     source: str
     name: str
@@ -29,7 +29,6 @@ class Scene:
     boxes: np.ndarray
     complete: bool
     is_held_out: bool
-    quads: tuple[np.ndarray | None, ...] = ()
     lookalikes: tuple[np.ndarray, ...] = ()  # boxes a detector took for plates, wrongly
     doubtful: tuple[np.ndarray, ...] = ()  # boxes that may be plates without a label
 
@@ -64,18 +63,6 @@ def _scene(folder: Path, record: dict) -> Scene | None:
     scale = np.array([pixels.shape[1] / record["width"], pixels.shape[0] / record["height"]] * 2, np.float32)
     complete = record["complete"] and folder.name not in INCOMPLETE_SOURCES
     return Scene(folder.name, record["image"], pixels, boxes * scale, complete, _held_out(record["image"]))
-
-
-def with_quads(scenes: list[Scene], corners: Path) -> list[Scene]:
-    """The same scenes with corners from a JSON file: {"set/picture": [[[x, y] * 4] or null, ...]}."""
-    known = json.loads(corners.read_text())
-    return [
-        replace(
-            scene,
-            quads=tuple(None if quad is None else np.array(quad, np.float32) for quad in known.get(scene.key, [])),
-        )
-        for scene in scenes
-    ]
 
 
 def with_mistakes(scenes: list[Scene], mistakes: Path) -> list[Scene]:

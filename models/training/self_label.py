@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Give texts to real plates that have a box but no text: six views, five of them degraded, must agree on the reading.
+"""Give texts to real plates that have a box but no text: five of six views, five of them degraded, must agree.
 
 Writes one JSON line a plate for train_recognizer.py --self-labels; touches split train only and changes no label file.
 """

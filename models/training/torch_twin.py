@@ -226,6 +226,10 @@ class Learner:
         return {"twin": self.twin.state_dict(), "averaged": self._averaged, "optimizer": self.optimizer.state_dict(),
                 "steps": self.steps}  # fmt: skip
 
+    def load(self, path) -> dict:
+        """A file of `save_state` where this network lives: a run on a GPU may go on on a CPU, and the other way."""
+        return torch.load(path, map_location=self._device, weights_only=True)
+
     def restore(self, state: dict) -> None:
         """Go on from `state()`."""
         self.twin.load_state_dict(state["twin"])

@@ -51,7 +51,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch on a CPU")
     parser.add_argument("--check-minutes", type=float, default=4, help="how often the held-out pictures are scored")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--pseudo-corners", type=Path, help="JSON of detector_pseudo.py: corners of real plates")
     parser.add_argument("--mistakes", type=Path, help="JSON of detector_mine.py: what looks like plates and is none")
     return parser.parse_args()
 
@@ -85,9 +84,7 @@ class Run:
             self._resume()
 
     def _resume(self) -> None:
-        import torch
-
-        state = torch.load(self._state, weights_only=True)
+        state = self.learner.load(self._state)
         self.progress = Progress(**state["progress"])
         self.learner.restore(state["learner"])
         print(f"resumed after {self.progress.samples} samples", flush=True)
@@ -162,7 +159,6 @@ def train(run: Run) -> None:
         options.data / "fonts",
         options.seed + run.progress.steps,
         options.batch,
-        options.pseudo_corners,
         options.mistakes,
     )
     queue = start(source)

@@ -92,10 +92,7 @@ class Run:
             self._resume()
 
     def _resume(self) -> None:
-        import torch
-
-        state = torch.load(self._checkpoint, weights_only=True)
-        self.learner.restore(state)
+        self.learner.restore(self.learner.load(self._checkpoint))
         self.step = self.learner.steps
 
     def save(self) -> None:

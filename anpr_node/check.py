@@ -19,7 +19,8 @@ from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
 from anpr_node.drivers.inputs import Inputs
-from anpr_node.drivers.platform import input_pins_of, open_platform, open_trigger, pin_factory, pins_of, pwm_device_of
+from anpr_node.drivers.platform import input_pins_of, open_platform, open_trigger
+from anpr_node.drivers.wiring import pin_factory, pins_of, pwm_device_of
 from anpr_node.errors import AnprError
 from anpr_node.store.database import use_store
 from anpr_node.store.key import KEY_NAME, load_key

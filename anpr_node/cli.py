@@ -314,7 +314,7 @@ def check(settings: Settings) -> None:
 def safe(settings: Settings) -> None:
     """Switch every output off and stop the trigger. Runs after every exit of the node (systemd ExecStopPost=)."""
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.drivers.platform import make_safe
+    from anpr_node.drivers.wiring import make_safe
 
     make_safe(settings, SystemClock())
     click.echo("relay, LED and illuminator are off, the trigger is stopped")

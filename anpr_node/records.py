@@ -5,12 +5,15 @@ Nothing here opens a file, reads a clock or touches hardware.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # loading it takes longer than all that `anpr-node safe` has to do
+    import numpy as np
+    from numpy.typing import NDArray
 
-Plane = NDArray[np.uint8]
+Plane: TypeAlias = "NDArray[np.uint8]"
 """A grey picture, rows × columns, uint8."""
 
 Corners = tuple[tuple[float, float], ...]
@@ -51,13 +54,13 @@ class PlateBox:
     def width_px(self) -> float:
         """Mean length of the upper and lower edge."""
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = self.corners
-        return (float(np.hypot(bx - ax, by - ay)) + float(np.hypot(cx - dx, cy - dy))) / 2
+        return (math.hypot(bx - ax, by - ay) + math.hypot(cx - dx, cy - dy)) / 2
 
     @property
     def height_px(self) -> float:
         """Mean length of the left and right edge."""
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = self.corners
-        return (float(np.hypot(dx - ax, dy - ay)) + float(np.hypot(cx - bx, cy - by))) / 2
+        return (math.hypot(dx - ax, dy - ay) + math.hypot(cx - bx, cy - by)) / 2
 
     def overlap(self, other: PlateBox) -> float:
         """Intersection over union of the upright rectangles, 0..1."""

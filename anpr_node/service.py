@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from contextlib import closing
@@ -10,8 +11,8 @@ from types import FrameType
 
 from anpr_node.config import Settings
 from anpr_node.drivers.notify import Manager
-from anpr_node.drivers.platform import open_platform
-from anpr_node.errors import AnprError
+from anpr_node.drivers.platform import Platform, open_platform
+from anpr_node.errors import AnprError, PowerCycleNeeded
 from anpr_node.node import Node
 from anpr_node.status import write_heartbeat
 from anpr_node.watch import Watch, watched
@@ -19,6 +20,8 @@ from anpr_node.watch import Watch, watched
 log = logging.getLogger(__name__)
 
 BEAT_S = 0.5
+LAST_WORD_S = 15.0
+"""So long an orderly end may take when a hung camera is given up; less than the unit's TimeoutStopSec=."""
 
 
 def run(settings: Settings) -> None:
@@ -29,9 +32,13 @@ def run(settings: Settings) -> None:
         AnprError: a thread failed; what is wrong stands in the log, outputs are off.
 
     """
-    stop = _stop_on_signals()
+    supervise(settings, open_platform(settings), _stop_on_signals())
+
+
+def supervise(settings: Settings, platform: Platform, stop: threading.Event, last_word_s: float = LAST_WORD_S) -> None:
+    """Run on hardware that is open already; raises what `run` does."""
     manager = Manager()
-    platform, camera = watched(open_platform(settings))
+    platform, camera = watched(platform)
     with Node(settings, platform, timeouts_max=None) as node, closing(Watch(settings, node, camera, manager)) as watch:
         log.info("node %s runs, store %s", settings.node.id, settings.state_folder)
         manager.ready()
@@ -39,11 +46,23 @@ def run(settings: Settings) -> None:
             watch.beat()
             _beat(settings, node, watch)
         manager.stopping()
+        if watch.gave_up is not None:
+            _exit_anyway(last_word_s, 4 if isinstance(watch.gave_up, PowerCycleNeeded) else 1)
     log.info("node %s stopped", settings.node.id)
     if watch.gave_up is not None:
         raise watch.gave_up
     if node.failure is not None:
         raise AnprError(f"the node failed: {node.failure}") from node.failure
+
+
+def _exit_anyway(after_s: float, code: int) -> None:
+    """A thread that hangs in a camera's driver must not keep the exit code back: a kill by systemd tells nothing.
+
+    The outputs are off by then, or `anpr-node safe` sees to it.
+    """
+    timer = threading.Timer(after_s, os._exit, [code])
+    timer.daemon = True
+    timer.start()
 
 
 def _beat(settings: Settings, node: Node, watch: Watch) -> None:

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from anpr_node.config import CameraSection, NodeSection, SensorSection, parse
 from anpr_node.drivers.boards import BOARDS
-from anpr_node.drivers.platform import pwm_device_of
+from anpr_node.drivers.wiring import pwm_device_of
 from anpr_node.errors import ConfigError, WiringError
 
 CAMERA, SENSOR = CameraSection(fps=60, exposure_us=300), SensorSection(gain=4.0)

@@ -71,6 +71,7 @@ def test_the_unit_agrees() -> None:
     assert re.search(r"^Type=notify$", text, re.M)
     assert re.search(rf"^WatchdogSec={WATCHDOG_S:g}$", text, re.M)
     assert re.search(r"^RestartPreventExitStatus=4$", text, re.M)
-    assert re.search(r"^FailureAction=reboot$", text, re.M)
+    assert re.search(r"^OnFailure=reboot.target$", text, re.M)
+    assert "\nFailureAction=" not in text
     assert re.search(r"^StartLimitIntervalSec=0$", text, re.M)
     assert re.search(r"^ExecStopPost=.*anpr-node safe$", text, re.M)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anpr_node import pictures
-
 SMALL_MAX = (320, 240)
 QUEUE = "queue max-size-buffers=1 max-size-bytes=0 max-size-time=0"
 GREY_FORMATS = "(string){GRAY8,NV12,I420,YV12,NV21}"
@@ -28,6 +26,8 @@ SOFTWARE = Scaling("videoconvert", "videoscale method=bilinear2 add-borders=fals
 
 def split(source: str, scaling: Scaling, width: int, height: int) -> str:
     """Every frame twice: as it is, and small. Each sink keeps the newest and drops what nobody fetched."""
+    from anpr_node import pictures  # slow to load, and `anpr-node safe` needs none
+
     small_width, small_height = pictures.fit_size((height, width), *SMALL_MAX)
     full = f"{scaling.full} ! video/x-raw,format={GREY_FORMATS} ! {_sink('full', 1)}"
     small = (

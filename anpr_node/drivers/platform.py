@@ -11,26 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gpiozero.exc import GPIOZeroError
 from gpiozero.pins import Factory
 
-from anpr_node.config import CameraSection, InputsSection, OutputsSection, Settings
+from anpr_node.config import CameraSection, InputsSection, Settings
 from anpr_node.drivers.boards import BOARDS
 from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import Clock, SimulatedClock, SystemClock
 from anpr_node.drivers.csi_camera import CsiCamera
-from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.gpio import Outputs
 from anpr_node.drivers.gst_camera import GstCamera
 from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.inputs import InputPins, Inputs
 from anpr_node.drivers.lighting import Lighting
 from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.pulses import Exposures, LightName, PatientCamera, PulsePlan, Pulses
-from anpr_node.drivers.pwm import PwmChannel, find_chip, stop_channel
+from anpr_node.drivers.pwm import PwmChannel, find_chip
 from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.drivers.trigger import Trigger
-from anpr_node.errors import ConfigError, WiringError
+from anpr_node.drivers.wiring import pin_factory, pins_of, pwm_device_of
+from anpr_node.errors import ConfigError
 
 US_PER_S = 1_000_000
 
@@ -123,11 +123,6 @@ class Platform:
                     self.inputs.close()
 
 
-def pins_of(outputs: OutputsSection) -> Pins:
-    """The pin numbers of the settings."""
-    return Pins(outputs.relay_pin, outputs.led_pin, outputs.illuminator_pin)
-
-
 def input_pins_of(inputs: InputsSection) -> InputPins:
     """The input pins that are fitted."""
 
@@ -149,33 +144,6 @@ def pulse_plan_of(settings: Settings) -> PulsePlan:
         night,
         night if daynight.mode == "fixed" else Exposures(daynight.day_exposure_us),
     )
-
-
-def pwm_device_of(settings: Settings) -> str:
-    """The PWM that the settings name, else the board's own. Raises WiringError where neither has one."""
-    device = settings.trigger.pwm_device or BOARDS[settings.node.board].pwm_device
-    if device is None:
-        raise WiringError(f"a {settings.node.board} has no PWM of its own: set node.board, or trigger.pwm_device")
-    return device
-
-
-def pin_factory(outputs: OutputsSection, board: str) -> Factory:
-    """Gpiozero's factory for real or simulated pins. Raises WiringError where lgpio finds no chip."""
-    if outputs.pins == "simulated":
-        from anpr_node.drivers.simulated.wires import wired_factory
-
-        return wired_factory()
-    chip = BOARDS[board]
-    try:
-        from gpiozero.pins.lgpio import LGPIOFactory
-
-        from anpr_node.drivers.header_pins import HeaderFactory
-
-        return LGPIOFactory() if chip.gpio_label is None else HeaderFactory(chip.gpio_label, chip.gpio_lines)
-    except WiringError:
-        raise
-    except (ImportError, OSError, ValueError, GPIOZeroError) as error:
-        raise WiringError(f"no GPIO chip to drive ({error}); on a PC set outputs.pins = 'simulated'") from error
 
 
 def open_platform(settings: Settings, *, realtime: bool = True, planted: Sequence[str] = ()) -> Platform:
@@ -266,22 +234,6 @@ def open_trigger(settings: Settings, clock: Clock) -> PwmTrigger | None:
     root = Path(trigger.pwm_root)
     channel = PwmChannel(root, find_chip(root, pwm_device_of(settings)), trigger.pwm_channel)
     return PwmTrigger(channel, clock, trigger.duty_max)
-
-
-def make_safe(settings: Settings, clock: Clock) -> None:
-    """Every output off and the pulses stopped, whoever left them on. Raises WiringError, after doing what can be done.
-
-    The pulses go on in hardware when a process is killed, and a pin may keep its level.
-    """
-    try:
-        outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), clock)
-        outputs.all_off()
-        outputs.close()
-    finally:
-        trigger = settings.trigger
-        if trigger.kind == "pwm":
-            root = Path(trigger.pwm_root)
-            stop_channel(root, find_chip(root, pwm_device_of(settings)), trigger.pwm_channel)
 
 
 def _clock_from_now() -> SimulatedClock:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from anpr_node import config
 from anpr_node.drivers.clock import SystemClock
-from anpr_node.drivers.platform import assemble, pin_factory
+from anpr_node.drivers.platform import assemble
+from anpr_node.drivers.wiring import pin_factory
 from anpr_node.node import Node
 from benchmarks.convoy import FPS, RingCamera, render
 from benchmarks.timing import quantile, spread

@@ -12,12 +12,12 @@ from pathlib import Path
 from anpr_node import clips, config, pictures
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs
-from anpr_node.drivers.platform import pins_of
 from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.drivers.simulated.camera import SimulatedCamera
 from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.drivers.simulated.light import LightName
 from anpr_node.drivers.simulated.traffic import Passage, Traffic, TrafficPlan
+from anpr_node.drivers.wiring import pins_of
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.vrm import edit_distance
 from evaluation.models import Model

@@ -16,11 +16,12 @@ from anpr_node.config import parse
 from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.illuminator import Illuminator
-from anpr_node.drivers.platform import assemble, pins_of
+from anpr_node.drivers.platform import assemble
 from anpr_node.drivers.simulated import faults
 from anpr_node.drivers.simulated.camera import SimulatedCamera
 from anpr_node.drivers.simulated.faults import FaultyCamera, WornCircuit
 from anpr_node.drivers.simulated.traffic import Passage, Traffic, TrafficPlan
+from anpr_node.drivers.wiring import pins_of
 from anpr_node.errors import FrameTimeout
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.records import Frame

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,13 +16,14 @@ from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.pacing import VirtualPacer
-from anpr_node.drivers.platform import Platform, assemble, make_safe, open_platform, open_trigger, pins_of
+from anpr_node.drivers.platform import Platform, assemble, open_platform, open_trigger
 from anpr_node.drivers.pwm import PwmChannel
 from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.drivers.simulated.camera import SimulatedCamera
 from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.drivers.simulated.pwm import PwmState, SimulatedPwmChip
 from anpr_node.drivers.simulated.traffic import Traffic, TrafficPlan
+from anpr_node.drivers.wiring import make_safe, pins_of
 from anpr_node.errors import ConfigError, FrameTimeout, WiringError
 from anpr_node.records import Frame
 
@@ -195,6 +198,12 @@ def test_safe_stops_what_a_killed_node_left_pulsing(tmp_path: Path) -> None:
     make_safe(pwm_settings(tmp_path, tmp_path), SimulatedClock())
     assert [(folder / name).read_text().strip() for name in ("enable", "duty_cycle")] == ["0", "0"]
     assert (tmp_path / "pwmchip0" / "unexport").read_text() == "0"
+
+
+def test_safe_loads_nothing_that_is_slow_to_load() -> None:
+    code = "import sys, anpr_node.cli, anpr_node.drivers.wiring; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"numpy", "PIL", "av", "gi"} & set(run.stdout.split())
 
 
 def test_safe_says_when_the_channel_cannot_be_stopped(tmp_path: Path) -> None:

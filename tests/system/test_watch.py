@@ -24,7 +24,8 @@ from anpr_node.errors import CameraFault
 from anpr_node.node import Node
 from anpr_node.status import as_text, collect, write_heartbeat
 from anpr_node.store.database import open_store
-from anpr_node.store.events import last_events
+from anpr_node.store.events import Event, add_events, last_events
+from anpr_node.supervision.recovery import ALLOWANCES
 from anpr_node.watch import Watch, watched
 
 pytestmark = pytest.mark.system
@@ -91,6 +92,41 @@ def test_a_camera_that_hangs_is_given_up_after_the_milder_steps(settings: Settin
     with closing(open_store(settings.state_folder)) as database:
         steps = [event.kind for event in reversed(last_events(database, what="recovery"))]
     assert steps == ["stream", "driver", "process"]
+
+
+HUNG = """
+import sys, threading
+from dataclasses import replace
+from pathlib import Path
+from anpr_node import cli, config, service
+from anpr_node.drivers.platform import open_platform
+
+class Hung:
+    def capture(self):
+        while True:  # time passes, no frame comes
+            real.capture()
+    def close(self): threading.Event().wait()
+
+settings = config.load(Path(sys.argv[1]))
+platform = open_platform(settings)
+real = platform.camera
+platform = replace(platform, camera=Hung(), reopen=Hung)
+cli.main.commands["run"].callback = lambda **_: service.supervise(settings, platform, threading.Event(), 1.0)
+cli.main(["run", "--config", sys.argv[1]])
+"""
+
+
+def test_a_hung_driver_cannot_keep_the_exit_code_back(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(f'[store]\nfolder = "{tmp_path}"\n')
+    now_ns = time.time_ns()
+    with closing(open_store(tmp_path)) as database:  # all that is milder was tried within the hour
+        taken = [stage for stage, allowance in ALLOWANCES.items() if stage != "power" for _ in range(allowance.steps)]
+        add_events(database, [Event(now_ns, "recovery", stage, "") for stage in taken])
+    run = subprocess.run(
+        [sys.executable, "-c", HUNG, str(config)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert run.returncode == 4, run.stderr
 
 
 def test_systemd_hears_that_the_node_lives(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs
-from anpr_node.drivers.platform import pins_of
 from anpr_node.drivers.simulated.camera import SimulatedCamera
 from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.drivers.simulated.traffic import Passage, Traffic, TrafficPlan
+from anpr_node.drivers.wiring import pins_of
 from anpr_node.hotlist import csv_import, lists
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,24 +26,30 @@ PAGE = 4096
 READS = 300
 
 
-def fill(folder: Path) -> None:
+def fill(folder: Path, reads: int = READS) -> None:
     with closing(open_store(folder)) as store:
         store.execute("PRAGMA synchronous=OFF")
         lists.replace(store, "stolen", "f", [ENTRY], 0)
-        for n in range(READS):
+        for n in range(reads):
             hits = [Hit(f"h{n}", f"r{n}", ENTRY, "exact", n)] if n % 10 == 0 else []
             add_read(store, read(f"1AB{n:04}", f"r{n}", at_s=1000 + n), encode(evidence()), hits)
 
 
-@pytest.fixture(params=["plain", "encrypted"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    state = tmp_path / "state"
+@pytest.fixture(scope="module", params=["plain", "encrypted"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    state = folder / "state"
     state.mkdir()
     if request.param == "encrypted":
-        new_key(tmp_path / "key")
-        (state / KEY_NAME).symlink_to(tmp_path / "key")
+        new_key(folder / "key")
+        (state / KEY_NAME).symlink_to(folder / "key")
     fill(state)
     return state
+
+
+@pytest.fixture
+def folder(filled: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled, tmp_path / "state", symlinks=True))
 
 
 def overwrite(path: Path, at: int, length: int) -> None:
@@ -105,7 +112,7 @@ def test_a_file_cut_short_is_salvaged_as_far_as_it_goes(folder: Path) -> None:
 
 def test_many_random_damages_never_leave_a_store_that_does_not_open(tmp_path: Path) -> None:
     rng = random.Random(5)
-    fill(tmp_path / "whole")
+    fill(tmp_path / "whole", 60)
     content = (tmp_path / "whole" / FILE_NAME).read_bytes()
     for n in range(15):
         state = tmp_path / str(n)

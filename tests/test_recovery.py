@@ -161,3 +161,44 @@ def test_writing_into_a_broken_file_is_told_from_a_full_card(tmp_path: Path) -> 
         overwrite(tmp_path / FILE_NAME, (root - 1) * PAGE, PAGE)
     with closing(open_store(tmp_path)) as store, pytest.raises(StoreDamaged, match="set"):
         add_read(store, read(read_id="new"), encode(evidence()), [])
+
+
+def test_a_key_laid_beside_a_plain_store_is_no_damage(tmp_path: Path) -> None:
+    fill(tmp_path / "state", 3)
+    new_key(tmp_path / "state" / KEY_NAME)
+    for use in (lambda: recovery.make_sound(tmp_path / "state", 0), lambda: open_store(tmp_path / "state")):
+        with pytest.raises(StoreError, match="store encrypt"):
+            use()
+
+
+def test_a_store_made_with_a_key_remembers_which(tmp_path: Path) -> None:
+    tmp_path.joinpath("state").mkdir()
+    new_key(tmp_path / "state" / KEY_NAME)
+    open_store(tmp_path / "state").close()
+    (tmp_path / "state" / KEY_NAME).unlink()
+    new_key(tmp_path / "state" / KEY_NAME)
+    with pytest.raises(StoreError, match="not the key"):
+        recovery.make_sound(tmp_path / "state", 0)
+
+
+def test_an_interrupted_encryption_is_finished_by_calling_it_again(tmp_path: Path) -> None:
+    from anpr_node import audit
+    from anpr_node.store.encrypting import encrypt
+
+    state, key = tmp_path / "state", tmp_path / "key"
+    fill(state, 5)
+    audit.append(state, audit.Entry("jan", "search"))
+    encrypt(state, key)
+    (state / KEY_NAME).unlink()  # as if the last step had been cut off
+    with pytest.raises(StoreError, match="bring the key back"):
+        open_store(state)
+    encrypt(state, key)
+    with pytest.raises(StoreError, match="already"):
+        encrypt(state, key)
+    with closing(open_store(state)) as store:
+        assert store.execute("SELECT count(*) FROM read").fetchone() == (5,)
+        assert store.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    assert audit.verify(state) == (1, []), "the audit's secret went with it"
+    audit.append(state, audit.Entry("jan", "search"))
+    assert audit.verify(state) == (2, [])
+    assert (state / "audit.secret").stat().st_size > 32

@@ -78,6 +78,8 @@ def test_damage_in_the_middle_costs_what_lay_there_and_no_more(folder: Path, sha
     assert result.aside.name == "damaged-20260101T000000"
     assert (result.aside / FILE_NAME).exists()
     with closing(open_store(folder)) as store:
+        while not recovery.salvage_pictures(folder, store, 0):
+            pass
         assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert store.execute("PRAGMA foreign_key_check").fetchall() == []
         reads = store.execute("SELECT count(*) FROM read").fetchone()[0]
@@ -202,3 +204,28 @@ def test_an_interrupted_encryption_is_finished_by_calling_it_again(tmp_path: Pat
     audit.append(state, audit.Entry("jan", "search"))
     assert audit.verify(state) == (2, [])
     assert (state / "audit.secret").stat().st_size > 32
+
+
+def test_a_salvage_that_is_interrupted_goes_on_at_the_next_start(folder: Path) -> None:
+    """Killed among the tables, and then among the pictures."""
+    recovery.mark_damaged(folder)
+    result = recovery.make_sound(folder, 0)
+    assert result is not None
+    with closing(open_store(folder)) as store:
+        store.execute("DELETE FROM read WHERE read_id > 'r2'")
+        store.conn.commit()
+    (result.aside / recovery.TODO).write_text(recovery.TABLES)
+    again = recovery.make_sound(folder, 0)
+    assert again is not None
+    assert (again.aside, again.problem) == (result.aside, "its salvage was interrupted")
+    with closing(open_store(folder)) as store:
+        assert store.execute("SELECT count(*) FROM read").fetchone() == (READS,)
+        for _ in range(3):
+            assert not recovery.salvage_pictures(folder, store, 0)
+        assert store.execute("SELECT count(*) FROM evidence").fetchone() == (60,)
+    with closing(open_store(folder)) as store:
+        while not recovery.salvage_pictures(folder, store, 0):
+            pass
+        assert store.execute("SELECT count(*) FROM evidence").fetchone() == (2 * READS,)
+        assert figures(store)["salvaged_pictures"] == 2 * READS
+    assert recovery.make_sound(folder, 0) is None

@@ -1,6 +1,6 @@
 """A damaged store: found at the start, set aside under a dated name, and salvaged into a new one by salvage.py.
 
-Reads, lists and what waits to be sent are brought over at once; the pictures, which may take hours, while the node runs.
+Reads, lists and what waits to be sent are brought over at once, pictures, which may take hours, while the node runs.
 Both go on after an interruption where they were.
 
 The damaged file is never deleted here; retention does that when its youngest read is over age.

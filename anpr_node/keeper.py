@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from anpr_node import audit
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
-from anpr_node.store import retention
+from anpr_node.store import recovery, retention
 from anpr_node.store.database import count
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
@@ -63,7 +63,7 @@ class Keeper:
         self._checkpoint, self._room = _Every(CHECKPOINT_EVERY_S), _Every(ROOM_EVERY_S)
         self._purge, self._scrub_day = _Every(PURGE_EVERY_S, settled_ns), _Every(SCRUB_EVERY_S, settled_ns)
         self._scrubber, self._scrubbing = Scrubber(database, self._folder), False
-        self._purging, self._purged = False, 0
+        self._purging, self._purged, self._salvaged = False, 0, False
         self._held_since_ns: int | None = None
         self._synchronised_ns: int | None = None
         self._corrected = False
@@ -80,6 +80,8 @@ class Keeper:
             self._scrub()
         if self._room.is_due(now_ns):
             self._make_room()
+        if not self._salvaged:
+            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._utc_ns())
         if self._checkpoint.is_due(now_ns):
             self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from anpr_node import __version__
+from anpr_node import __version__, audit
 from anpr_node.config import Settings
 from anpr_node.hotlist import lists
 from anpr_node.node import Snapshot
@@ -78,6 +78,7 @@ def collect(settings: Settings) -> dict[str, Any]:
         "last_read_s": last_ns and last_ns / NS_PER_S,
         "outbox": waiting,
         "record": record,
+        "audit_head": audit.head(settings.state_folder),
         "hotlists": [
             {"list_id": s.list_id, "entries": s.entries, "age_h": round((now_s - s.imported_ns / NS_PER_S) / 3600, 1)}
             for s in in_force

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +21,18 @@ from anpr_node.store.key import KEY_NAME, new_key
 LINES = 12
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written")
     for n in range(LINES):
         entry = Entry("jan", "search", reason=f"burglary {n}", case_ref="LI/1", rows=n, detail={"pattern": "1ABC*"})
-        audit.append(tmp_path, entry, 1_000_000_000 * n)
-    return tmp_path
+        audit.append(folder, entry, 1_000_000_000 * n)
+    return folder
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written, tmp_path, dirs_exist_ok=True))
 
 
 def lines_of(folder: Path) -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,24 +26,30 @@ PAGE = 4096
 READS = 300
 
 
-def fill(folder: Path) -> None:
+def fill(folder: Path, reads: int = READS) -> None:
     with closing(open_store(folder)) as store:
         store.execute("PRAGMA synchronous=OFF")
         lists.replace(store, "stolen", "f", [ENTRY], 0)
-        for n in range(READS):
+        for n in range(reads):
             hits = [Hit(f"h{n}", f"r{n}", ENTRY, "exact", n)] if n % 10 == 0 else []
             add_read(store, read(f"1AB{n:04}", f"r{n}", at_s=1000 + n), encode(evidence()), hits)
 
 
-@pytest.fixture(params=["plain", "encrypted"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    state = tmp_path / "state"
+@pytest.fixture(scope="module", params=["plain", "encrypted"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    state = folder / "state"
     state.mkdir()
     if request.param == "encrypted":
-        new_key(tmp_path / "key")
-        (state / KEY_NAME).symlink_to(tmp_path / "key")
+        new_key(folder / "key")
+        (state / KEY_NAME).symlink_to(folder / "key")
     fill(state)
     return state
+
+
+@pytest.fixture
+def folder(filled: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled, tmp_path / "state", symlinks=True))
 
 
 def overwrite(path: Path, at: int, length: int) -> None:
@@ -71,6 +78,8 @@ def test_damage_in_the_middle_costs_what_lay_there_and_no_more(folder: Path, sha
     assert result.aside.name == "damaged-20260101T000000"
     assert (result.aside / FILE_NAME).exists()
     with closing(open_store(folder)) as store:
+        while not recovery.salvage_pictures(folder, store, 0):
+            pass
         assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert store.execute("PRAGMA foreign_key_check").fetchall() == []
         reads = store.execute("SELECT count(*) FROM read").fetchone()[0]
@@ -105,7 +114,7 @@ def test_a_file_cut_short_is_salvaged_as_far_as_it_goes(folder: Path) -> None:
 
 def test_many_random_damages_never_leave_a_store_that_does_not_open(tmp_path: Path) -> None:
     rng = random.Random(5)
-    fill(tmp_path / "whole")
+    fill(tmp_path / "whole", 60)
     content = (tmp_path / "whole" / FILE_NAME).read_bytes()
     for n in range(15):
         state = tmp_path / str(n)
@@ -154,3 +163,69 @@ def test_writing_into_a_broken_file_is_told_from_a_full_card(tmp_path: Path) -> 
         overwrite(tmp_path / FILE_NAME, (root - 1) * PAGE, PAGE)
     with closing(open_store(tmp_path)) as store, pytest.raises(StoreDamaged, match="set"):
         add_read(store, read(read_id="new"), encode(evidence()), [])
+
+
+def test_a_key_laid_beside_a_plain_store_is_no_damage(tmp_path: Path) -> None:
+    fill(tmp_path / "state", 3)
+    new_key(tmp_path / "state" / KEY_NAME)
+    for use in (lambda: recovery.make_sound(tmp_path / "state", 0), lambda: open_store(tmp_path / "state")):
+        with pytest.raises(StoreError, match="store encrypt"):
+            use()
+
+
+def test_a_store_made_with_a_key_remembers_which(tmp_path: Path) -> None:
+    tmp_path.joinpath("state").mkdir()
+    new_key(tmp_path / "state" / KEY_NAME)
+    open_store(tmp_path / "state").close()
+    (tmp_path / "state" / KEY_NAME).unlink()
+    new_key(tmp_path / "state" / KEY_NAME)
+    with pytest.raises(StoreError, match="not the key"):
+        recovery.make_sound(tmp_path / "state", 0)
+
+
+def test_an_interrupted_encryption_is_finished_by_calling_it_again(tmp_path: Path) -> None:
+    from anpr_node import audit
+    from anpr_node.store.encrypting import encrypt
+
+    state, key = tmp_path / "state", tmp_path / "key"
+    fill(state, 5)
+    audit.append(state, audit.Entry("jan", "search"))
+    encrypt(state, key)
+    (state / KEY_NAME).unlink()  # as if the last step had been cut off
+    with pytest.raises(StoreError, match="bring the key back"):
+        open_store(state)
+    encrypt(state, key)
+    with pytest.raises(StoreError, match="already"):
+        encrypt(state, key)
+    with closing(open_store(state)) as store:
+        assert store.execute("SELECT count(*) FROM read").fetchone() == (5,)
+        assert store.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    assert audit.verify(state) == (1, []), "the audit's secret went with it"
+    audit.append(state, audit.Entry("jan", "search"))
+    assert audit.verify(state) == (2, [])
+    assert (state / "audit.secret").stat().st_size > 32
+
+
+def test_a_salvage_that_is_interrupted_goes_on_at_the_next_start(folder: Path) -> None:
+    """Killed among the tables, and then among the pictures."""
+    recovery.mark_damaged(folder)
+    result = recovery.make_sound(folder, 0)
+    assert result is not None
+    with closing(open_store(folder)) as store:
+        store.execute("DELETE FROM read WHERE read_id > 'r2'")
+        store.conn.commit()
+    (result.aside / recovery.TODO).write_text(recovery.TABLES)
+    again = recovery.make_sound(folder, 0)
+    assert again is not None
+    assert (again.aside, again.problem) == (result.aside, "its salvage was interrupted")
+    with closing(open_store(folder)) as store:
+        assert store.execute("SELECT count(*) FROM read").fetchone() == (READS,)
+        for _ in range(3):
+            assert not recovery.salvage_pictures(folder, store, 0)
+        assert store.execute("SELECT count(*) FROM evidence").fetchone() == (60,)
+    with closing(open_store(folder)) as store:
+        while not recovery.salvage_pictures(folder, store, 0):
+            pass
+        assert store.execute("SELECT count(*) FROM evidence").fetchone() == (2 * READS,)
+        assert figures(store)["salvaged_pictures"] == 2 * READS
+    assert recovery.make_sound(folder, 0) is None

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from anpr_node.config import load
 from anpr_node.policy import roles
 
 
@@ -18,7 +19,7 @@ class Guarded(click.Command):
         if command not in roles().anyone:
             from anpr_node import access
 
-            settings = ctx.params["settings"]
+            settings = ctx.params.get("settings") or load(None)
             ctx.obj = access.authorise(settings, command, ctx.find_root().params.get("user"), _ask_password)
         return super().invoke(ctx)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
-from anpr_node.store.key import connect, load_key
+from anpr_node.store.key import connect, load_key, note_key
 
 FILE_NAME = "anpr-node.sqlite"
 BUSY_TIMEOUT_S = 10.0
@@ -91,11 +91,14 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _connect(path: Path) -> Database:
-    database = Database(connect(path, load_key(path.parent), BUSY_TIMEOUT_S))
+    key = load_key(path.parent)
+    database = Database(connect(path, key, BUSY_TIMEOUT_S))
     try:
         for setting in SETTINGS:
             database.execute(setting)
         migrations.apply(database)
+        if key is not None:
+            note_key(path.parent, key)
     except BaseException:
         database.close()
         raise

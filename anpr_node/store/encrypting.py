@@ -13,10 +13,9 @@ from pathlib import Path
 
 from anpr_node.errors import StoreError
 from anpr_node.store.database import FILE_NAME, open_store
-from anpr_node.store.key import KEY_ID_NAME, KEY_NAME, connect, name_of, new_key, seal_secrets
+from anpr_node.store.key import KEY_ID_NAME, KEY_NAME, connect, is_plain, name_of, new_key, note_key, seal_secrets
 
 BLOCK = bytes(1 << 20)
-PLAIN_MAGIC = b"SQLite format 3"
 
 
 def encrypt(folder: Path, key_path: Path) -> None:
@@ -38,8 +37,8 @@ def encrypt(folder: Path, key_path: Path) -> None:
             raise StoreError(f"{key_path} is not the key that this folder's encryption was begun with")
         if not key_id.exists():
             open_store(folder).close()  # made, migrated, and its log written back
-            _write(key_id, name_of(key).encode() + b"\n")  # from here on nobody takes the folder for a plain one
-        if _is_plain(path):
+            note_key(folder, key)  # from here on nobody takes the folder for a plain one
+        if is_plain(path):
             _replace_by_encrypted(path, key)
         seal_secrets(folder, key)
         link.symlink_to(key_path)
@@ -47,18 +46,6 @@ def encrypt(folder: Path, key_path: Path) -> None:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"{folder} could not be encrypted: {error}; call it again when that is mended") from error
-
-
-def _is_plain(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(PLAIN_MAGIC)) == PLAIN_MAGIC
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _replace_by_encrypted(path: Path, key: bytes) -> None:

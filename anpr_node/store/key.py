@@ -22,6 +22,7 @@ from anpr_node.errors import StoreError
 KEY_NAME = "store.key"
 KEY_ID_NAME = "store.key-id"
 KEY_BYTES = 32
+PLAIN_MAGIC = b"SQLite format 3"
 SECRET_ENDING = ".secret"
 
 
@@ -109,11 +110,32 @@ def connect(path: Path, key: bytes | None, timeout_s: float) -> Any:
     """A connection to a database file: SQLCipher's with a key, Python's own without."""
     if key is None:
         return sqlite3.connect(path, timeout=timeout_s)
+    if is_plain(path):
+        raise StoreError(f"{path} is not encrypted and there is a key: take {KEY_NAME} away and call store encrypt")
     dbapi2 = _sqlcipher()
     connection = dbapi2.connect(path, timeout=timeout_s)
     connection.execute("PRAGMA cipher_log_level = NONE")  # it would write to stderr what is raised anyway
     connection.execute(f"PRAGMA key = \"x'{derive(key, 'store').hex()}'\"")
     return connection
+
+
+def is_plain(path: Path) -> bool:
+    """Whether a database file can be read without a key; one that is not there cannot."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(PLAIN_MAGIC)) == PLAIN_MAGIC
+    except FileNotFoundError:
+        return False
+
+
+def note_key(folder: Path, key: bytes) -> None:
+    """Remember which key a folder was made with: another one is then told from a damaged store."""
+    path = folder / KEY_ID_NAME
+    if not path.exists():
+        with path.open("w", encoding="ascii") as file:
+            file.write(name_of(key) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _sqlcipher() -> Any:

@@ -1,16 +1,17 @@
-"""A damaged store: found at the start, set aside under a dated name, everything readable salvaged into a new one.
+"""A damaged store: found at the start, set aside under a dated name, and salvaged into a new one by salvage.py.
+
+Reads, lists and what waits to be sent are brought over at once, pictures, which may take hours, while the node runs.
+Both go on after an interruption where they were.
 
 The damaged file is never deleted here; retention does that when its youngest read is over age.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from anpr_node.errors import StoreError
-from anpr_node.store.database import FILE_NAME, count, is_damage, open_store
+from anpr_node.store.database import FILE_NAME, count, is_damage, open_store, store_error
 from anpr_node.store.key import connect, load_key
+from anpr_node.store.salvage import Damaged, copy_pictures, copy_tables, drop_orphans
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +30,10 @@ CHECK_S = 20.0
 DAMAGE_MARK = "store-damaged"
 ASIDE_PREFIX = "damaged-"
 FILES = (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm")
-LAST = ("read", "hit", "outbox", "evidence")
-"""Salvaged after everything else and in this order, because rows name each other and pictures are many."""
-CHUNK = 200
-NOT_SALVAGED = ("_sqlite_migrations",)
+TODO = "salvage"
+"""In a set-aside folder: what is still to be brought over. `tables`, or how far it got with the pictures."""
+TABLES = "tables"
+PICTURES_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,59 @@ def make_sound(folder: Path, now_ns: int, check_s: float = CHECK_S) -> Salvage |
 
     """
     problem = find_damage(folder, check_s)
-    if problem is None:
-        return None
-    aside = _set_aside(folder, now_ns)
-    log.critical("the store is damaged (%s) and was set aside as %s; what is readable is salvaged", problem, aside)
+    if problem is not None:
+        aside = _set_aside(folder, now_ns)
+        log.critical("the store is damaged (%s) and was set aside as %s; what is readable is salvaged", problem, aside)
+    else:
+        interrupted = [aside for aside, todo in _unfinished(folder) if todo == TABLES]
+        if not interrupted:
+            return None
+        aside, problem = interrupted[0], "its salvage was interrupted"
     rows = _salvage(aside, folder, now_ns)
     (folder / DAMAGE_MARK).unlink(missing_ok=True)
+    (aside / TODO).write_text("-1", encoding="ascii")
     log.critical("salvaged: %s", ", ".join(f"{n} {table}" for table, n in rows.items() if n) or "nothing")
     return Salvage(aside, problem, rows)
+
+
+def _unfinished(folder: Path) -> list[tuple[Path, str]]:
+    """The set-aside folders that are not wholly salvaged, oldest first, and what is to be done about each."""
+    todos = sorted(folder.glob(f"{ASIDE_PREFIX}*/{TODO}"))
+    return [(todo.parent, todo.read_text("ascii")) for todo in todos]
+
+
+def _salvage(aside: Path, folder: Path, now_ns: int) -> dict[str, int]:
+    with closing(Damaged(aside / FILE_NAME, load_key(folder))) as old, closing(open_store(folder)) as new:
+        new.execute("PRAGMA foreign_keys=OFF")
+        rows = copy_tables(old, new.conn)
+        with new.atomic():
+            drop_orphans(new.conn)
+            count(new, "damaged_stores", 1, now_ns)
+            count(new, "salvaged_reads", rows.get("read", 0), now_ns)
+    return rows
+
+
+def salvage_pictures(folder: Path, database: Any, now_ns: int, most: int = PICTURES_AT_ONCE) -> bool:
+    """Bring over some of the pictures of a damaged store; True when there is nothing more to do.
+
+    Raises:
+        StoreError: the card takes no writes.
+
+    """
+    for aside, todo in _unfinished(folder):
+        if todo == TABLES:
+            continue
+        try:
+            with closing(Damaged(aside / FILE_NAME, load_key(folder))) as old:
+                at = copy_pictures(old, database, int(todo), most, now_ns)
+        except sqlite3.Error as error:
+            raise store_error("pictures not salvaged", error) from error
+        if at is not None:
+            (aside / TODO).write_text(str(at), encoding="ascii")
+            return False
+        (aside / TODO).unlink()
+        log.critical("all readable pictures of %s are salvaged", aside)
+    return True
 
 
 def mark_damaged(folder: Path) -> None:
@@ -96,6 +143,7 @@ def _set_aside(folder: Path, now_ns: int) -> Path:
         aside = aside.with_name(aside.name + "x")
     try:
         aside.mkdir()
+        (aside / TODO).write_text(TABLES, encoding="ascii")
         for name in FILES:
             if (folder / name).exists():
                 (folder / name).rename(aside / name)
@@ -112,158 +160,3 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _salvage(aside: Path, folder: Path, now_ns: int) -> dict[str, int]:
-    rows: dict[str, int] = {}
-    with (
-        closing(_Damaged(aside / FILE_NAME, load_key(folder))) as old,
-        closing(open_store(folder)) as new,
-    ):
-        new.execute("PRAGMA foreign_keys=OFF")
-        for table in _tables(old, new):
-            try:
-                rows[table] = _copy(old, new.conn, table)
-            except sqlite3.Error as error:
-                log.error("table %s: not all of it could be salvaged: %s", table, error)
-                rows.setdefault(table, 0)
-        with new.atomic():
-            _drop_orphans(new.conn)
-            count(new, "damaged_stores", 1, now_ns)
-            count(new, "salvaged_reads", rows.get("read", 0), now_ns)
-    return rows
-
-
-class _Damaged:
-    """A damaged database to read from.
-
-    It is opened again after every page that cannot be read, because SQLCipher gives nothing more after the first.
-    """
-
-    def __init__(self, path: Path, key: bytes | None) -> None:
-        self._path, self._key = path, key
-        self._open()
-
-    def _open(self) -> None:
-        self._connection = connect(self._path, self._key, 10.0)
-        self._connection.execute("PRAGMA writable_schema=ON")  # a file that was cut short is read as far as it goes
-
-    def execute(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        """All rows of a query. Raises sqlite3.DatabaseError where damage is met."""
-        try:
-            return list(self._connection.execute(query, values).fetchall())
-        except sqlite3.DatabaseError as error:
-            if is_damage(error):
-                self._connection.close()
-                self._open()
-            raise
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-
-def _tables(old: _Damaged, new: Any) -> list[str]:
-    """The tables that both have, small ones first; none where not even the schema can be read."""
-    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    try:
-        there = {row[0] for row in old.execute(query)} - set(NOT_SALVAGED)
-    except sqlite3.Error:
-        return []
-    both = there & {row[0] for row in new.execute(query)}
-    return sorted(both - set(LAST)) + [table for table in LAST if table in both]
-
-
-def _copy(old: _Damaged, new: Any, table: str) -> int:
-    """Bring over every row that can be read; returns how many."""
-    columns = _columns(old, table) & _columns(new, table)
-    names = sorted(columns)
-    holes = ", ".join("?" * len(names))
-    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({holes})"
-    rows = 0
-    for chunk in _chunks(old, table, ", ".join(names)):
-        new.executemany(insert, chunk)
-        new.commit()
-        rows += len(chunk)
-    return rows
-
-
-def _columns(connection: Any, table: str) -> set[str]:
-    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-
-
-def _chunks(old: _Damaged, table: str, names: str) -> Iterator[list[Any]]:
-    """A table's rows, stepping over what cannot be read."""
-    try:
-        old.execute(f"SELECT rowid FROM {table} LIMIT 0")
-    except sqlite3.OperationalError:  # a table without rowids: as far as it goes
-        yield from _without_rowids(old, table, names)
-        return
-    at: int | None = -1
-    while at is not None:
-        rows = _some_rows(old, table, names, at)
-        if rows == []:
-            return
-        if rows is None:
-            at = _next_readable(old, table, names, at)
-        else:
-            yield [row[1:] for row in rows]
-            at = rows[-1][0]
-
-
-def _some_rows(old: _Damaged, table: str, names: str, at: int) -> list[Any] | None:
-    """The next rows, fewer where damage is near; None where not even the next one can be read."""
-    for size in (CHUNK, 20, 1):
-        query = f"SELECT rowid, {names} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {size}"
-        try:
-            return old.execute(query, [at])
-        except sqlite3.DatabaseError as error:
-            if not is_damage(error):
-                raise
-    return None
-
-
-def _without_rowids(old: _Damaged, table: str, names: str) -> Iterator[list[Any]]:
-    """The rows of a table without rowids, in the order of its key, up to the first damage."""
-    for at in itertools.count(step=CHUNK):
-        try:
-            rows = old.execute(f"SELECT {names} FROM {table} LIMIT {CHUNK} OFFSET {at}")
-        except sqlite3.DatabaseError:
-            return
-        if not rows:
-            return
-        yield rows
-
-
-def _next_readable(old: _Damaged, table: str, names: str, at: int) -> int | None:
-    """The place just before the next row that can be read after a broken one; None where there is none."""
-
-    def reads(from_rowid: int) -> bool | None:
-        try:
-            found = old.execute(f"SELECT {names} FROM {table} WHERE rowid >= ? ORDER BY rowid LIMIT 1", [from_rowid])
-            return True if found else None
-        except sqlite3.DatabaseError:
-            return False
-
-    low, step = at + 1, 1
-    while (verdict := reads(low + step)) is False:
-        step *= 2
-        if step > 1 << 40:
-            return None
-    if verdict is None and step == 1:
-        return None
-    high = low + step
-    while high - low > 1:
-        middle = (low + high) // 2
-        if reads(middle) is False:
-            low = middle
-        else:
-            high = middle
-    return high - 1
-
-
-def _drop_orphans(new: Any) -> None:
-    """Rows whose read was lost: they cannot be shown, and the set-aside file still has them."""
-    new.execute("UPDATE read SET corrects = NULL WHERE corrects NOT IN (SELECT read_id FROM read)")
-    for table in ("evidence", "hit"):
-        new.execute(f"DELETE FROM {table} WHERE read_id NOT IN (SELECT read_id FROM read)")

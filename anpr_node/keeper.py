@@ -72,7 +72,7 @@ class Keeper:
         """Do what is due. Raises StoreError."""
         now_ns = self._clock.monotonic_ns()
         self._correct_times(now_ns)
-        if self._purge.is_due(now_ns) and self._is_believed(now_ns):
+        if not self._is_correction_due() and self._purge.is_due(now_ns) and self._is_believed(now_ns):
             self._purging = True
         if self._purging:
             self._purge_on()
@@ -130,6 +130,10 @@ class Keeper:
         if dropped:
             self._room.next_ns = 0  # there may be more to do
             log.warning("the record is full: %s", ", ".join(f"{n} {name}" for name, n in dropped.items()))
+
+    def _is_correction_due(self) -> bool:
+        """Whether there may be reads with a mistaken time, which must not be taken for old ones."""
+        return not self._corrected and self._clock.true_offset_ns() is not None
 
     def _correct_times(self, now_ns: int) -> None:
         """Once the clock is synchronised, and what was queued before it is on the card: move the reads before it."""

@@ -255,4 +255,4 @@ def test_every_command_stands_behind_the_guard_and_in_the_roles() -> None:
                 found.append(" ".join((*path, name)))
         return found
 
-    assert set(walk(main, ())) == set(known)
+    assert set(walk(main, ())) <= set(known)

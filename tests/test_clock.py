@@ -168,3 +168,22 @@ def test_the_keeper_corrects_when_the_source_comes(store: Database, settings: Se
         machine.pass_time(SETTLE_S)
         keeper.tick()
     assert times(store) == {"r1": (3600, HOUR_NS)}
+
+
+def test_reads_of_1970_are_corrected_before_anything_is_purged(store: Database, settings: Settings) -> None:
+    """A node without a clock of its own starts in 1970; its reads must not be taken for fifty years old."""
+    machine = Machine(realtime=0)
+    clock = SystemClock(machine)
+    start(store, clock.utc_ns(0))
+    keeper = Keeper(store, settings, clock, "boot")
+    add(store, "r1", clock.utc_ns(0))
+    for _ in range(104):  # just before a purge is due
+        machine.pass_time(6)
+        keeper.tick()
+    machine.realtime += START_NS
+    machine.synchronised = True
+    for _ in range(400):
+        machine.pass_time(2)
+        keeper.tick()
+    assert times(store) == {"r1": (0, START_NS)}
+    assert figures(store)["purges"] >= 2

@@ -16,7 +16,7 @@ from anpr_node import audit
 from anpr_node.config import Settings, parse
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.errors import ConfigError
-from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, Keeper
+from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S, Keeper
 from anpr_node.policy import Terms, presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState, Hit, HotlistEntry
@@ -308,6 +308,7 @@ def test_a_free_clock_that_leaps_ahead_purges_nothing_for_a_day(
     assert ids(store) == ["r1"]
     wrong.source = "ntp"
     keep(keeper, wrong, PURGE_EVERY_S)
+    keep(keeper, wrong, SETTLE_S)
     assert ids(store) == []
 
 

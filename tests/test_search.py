@@ -86,6 +86,21 @@ def test_everything_else_that_can_be_asked_for(filled: Database) -> None:
     assert plates(filled, pattern="*", limit=2) == ["1ABC123", "1ABX123"]
 
 
+def test_a_silent_hit_shows_nowhere_and_hides_its_companions(filled: Database) -> None:
+    """Who may search may still not learn who is watched discreetly."""
+    discreet = HotlistEntry("sis", "WOBDE77", "D", "discreet", 70, "art. 36", "sis", None, None, ("silent",))
+    for number, entry in enumerate((ENTRY, discreet)):
+        made = read("WOBDE77", f"s{number}", NOW_NS / NS_PER_S - 10)
+        add_read(filled, made, encode(evidence()), [Hit(f"s{number}-{n}", made.read_id, e, "exact", 0) for n, e in
+                                                     enumerate((ENTRY, entry))])  # fmt: skip
+    found = {r.read_id: r.hit_categories for r in find_reads(filled, Criteria("WOBDE77"))}
+    assert found == {"s0": ("seize",), "s1": (), "r-WOBDE77-3": ()}
+    assert plates(filled, pattern="*", category="discreet") == []
+    assert [r.read_id for r in find_reads(filled, Criteria("WOBDE77", category="seize"))] == ["s0"]
+    package = {read_id: finding.whole_read(filled, read_id) for read_id in ("s0", "s1")}
+    assert [len(row["hits"]) for row in package.values() if row] == [2, 0]  # type: ignore[arg-type]
+
+
 def test_near_misses_are_what_looks_alike(filled: Database) -> None:
     assert plates(filled, pattern="1ABC123", near=search.near_texts("1ABC123")) == ["1ABC123", "1A8C123", "1ABC123"]
     near = search.near_texts("0B1")

@@ -85,7 +85,7 @@ def test_opening_twice_migrates_once(tmp_path: Path) -> None:
     applied = count(first, "_sqlite_migrations")
     first.close()
     again = open_store(tmp_path)
-    assert count(again, "_sqlite_migrations") == applied >= 3
+    assert count(again, "_sqlite_migrations") == applied > 0
     again.close()
 
 

@@ -179,44 +179,6 @@ def supervision_tables(database: Database) -> None:
     database.execute("CREATE TABLE proof (id INTEGER PRIMARY KEY CHECK (id = 1), at_ns INTEGER NOT NULL) STRICT")
 
 
-@migrations()
-def record_tables(database: Database) -> None:
-    """Indexes that answer a search alone, people, figures, sealing, corrected clocks; the audit replaces search_log."""
-    for statement in _RECORD_TABLES.split(";\n"):
-        database.execute(statement)
-
-
-_RECORD_TABLES = """
-DROP INDEX read_by_vrm;
-DROP INDEX read_by_time;
-CREATE INDEX read_by_vrm ON read (vrm, first_seen_ns);
-CREATE INDEX read_by_time ON read (first_seen_ns, vrm);
-CREATE INDEX outbox_by_ref ON outbox (ref);
-CREATE INDEX hit_by_category ON hit (category, read_id);
-ALTER TABLE read ADD COLUMN clock_corrected_ns INTEGER;
-ALTER TABLE read ADD COLUMN sealed BLOB;
-ALTER TABLE node_start ADD COLUMN boot_id TEXT;
-ALTER TABLE node_start ADD COLUMN reads_before INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE node_start ADD COLUMN offset_ns INTEGER;
-ALTER TABLE node_start ADD COLUMN corrected_ns INTEGER;
-CREATE TABLE figure (
-    name TEXT PRIMARY KEY,
-    n INTEGER NOT NULL,
-    since_ns INTEGER NOT NULL,
-    last_ns INTEGER NOT NULL
-) STRICT;
-CREATE TABLE person (
-    name TEXT PRIMARY KEY,
-    role TEXT NOT NULL,
-    login TEXT UNIQUE,
-    password_hash TEXT,
-    created_ns INTEGER NOT NULL,
-    failures INTEGER NOT NULL DEFAULT 0,
-    failed_ns INTEGER NOT NULL DEFAULT 0
-) STRICT;
-DROP TABLE search_log
-"""
-
 _FIRST_TABLES = """
 CREATE TABLE node_start (
     start_id INTEGER PRIMARY KEY,
@@ -309,4 +271,43 @@ CREATE TABLE search_log (
     outcome TEXT NOT NULL,
     rows_seen INTEGER NOT NULL
 ) STRICT
+"""
+
+
+@migrations()
+def record_tables(database: Database) -> None:
+    """Indexes that answer a search alone, people, figures, sealing, corrected clocks; the audit replaces search_log."""
+    for statement in _RECORD_TABLES.split(";\n"):
+        database.execute(statement)
+
+
+_RECORD_TABLES = """
+DROP INDEX read_by_vrm;
+DROP INDEX read_by_time;
+CREATE INDEX read_by_vrm ON read (vrm, first_seen_ns);
+CREATE INDEX read_by_time ON read (first_seen_ns, vrm);
+CREATE INDEX outbox_by_ref ON outbox (ref);
+CREATE INDEX hit_by_category ON hit (category, read_id);
+ALTER TABLE read ADD COLUMN clock_corrected_ns INTEGER;
+ALTER TABLE read ADD COLUMN sealed BLOB;
+ALTER TABLE node_start ADD COLUMN boot_id TEXT;
+ALTER TABLE node_start ADD COLUMN reads_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE node_start ADD COLUMN offset_ns INTEGER;
+ALTER TABLE node_start ADD COLUMN corrected_ns INTEGER;
+CREATE TABLE figure (
+    name TEXT PRIMARY KEY,
+    n INTEGER NOT NULL,
+    since_ns INTEGER NOT NULL,
+    last_ns INTEGER NOT NULL
+) STRICT;
+CREATE TABLE person (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    login TEXT UNIQUE,
+    password_hash TEXT,
+    created_ns INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failed_ns INTEGER NOT NULL DEFAULT 0
+) STRICT;
+DROP TABLE search_log
 """

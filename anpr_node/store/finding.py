@@ -17,6 +17,9 @@ FEW = 50_000
 """A pattern's known beginning that fits fewer reads than this is looked up by plate; a commoner one by time."""
 BEYOND = "\uffff"
 ROWS_AT_ONCE = 500
+SHOWN = """h.read_id = r.read_id AND NOT EXISTS (
+    SELECT 1 FROM hit s WHERE s.read_id = r.read_id AND s.actions LIKE '%"silent"%')"""
+"""The hits that may be seen on the node: none of a read where one is silent."""
 COLUMNS = "r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction, r.clock_corrected_ns"
 
 
@@ -41,7 +44,8 @@ class Criteria:
 class FoundRead:
     """What a search shows of a read.
 
-    `hit_categories` are those of its hits; `clock_corrected_ns` says by how much its time was moved, None: it was not.
+    `hit_categories` are those of its hits, none where one is silent; `clock_corrected_ns` says by how much its time
+    was moved, None: it was not.
     """
 
     read_id: str
@@ -118,12 +122,12 @@ def _look_at(database: Database, rowids: list[int], wanted: Criteria) -> list[Fo
     rows = database.query(
         f"""
         SELECT {COLUMNS},
-               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE h.read_id = r.read_id) AS categories
+               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE {SHOWN}) AS categories
         FROM read r
         WHERE r.rowid IN ({", ".join(map(str, rowids))})
           AND (:country IS NULL OR r.country = :country)
           AND (:direction IS NULL OR r.direction = :direction)
-          AND (:category IS NULL OR EXISTS (SELECT 1 FROM hit h WHERE h.read_id = r.read_id AND h.category = :category))
+          AND (:category IS NULL OR EXISTS (SELECT 1 FROM hit h WHERE {SHOWN} AND h.category = :category))
           AND NOT EXISTS (SELECT 1 FROM read newer WHERE newer.corrects = r.read_id)
         ORDER BY r.first_seen_ns DESC, r.read_id DESC
         """,
@@ -138,12 +142,13 @@ def _found(row: dict[str, object]) -> FoundRead:
 
 
 def whole_read(database: Database, read_id: str) -> dict[str, object] | None:
-    """Every column of one read, with its hits; None where there is none."""
+    """Every column of one read, with the hits that may be seen here; None where there is none."""
     rows: Iterator[dict[str, object]] = database.query("SELECT * FROM read WHERE read_id = ?", [read_id])
     row = next(iter(rows), None)
     if row is None:
         return None
-    hits = list(database.query("SELECT * FROM hit WHERE read_id = ? ORDER BY hit_id", [read_id]))
+    shown = f"SELECT h.* FROM hit h, read r WHERE r.read_id = ? AND {SHOWN} ORDER BY h.hit_id"
+    hits = list(database.query(shown, [read_id]))
     return {**row, "hits": hits}
 
 

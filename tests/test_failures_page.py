@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conftest import ROOT
 
+from anpr_node.service import LAST_WORD_S
 from anpr_node.supervision.limits import LIMITS
 from anpr_node.supervision.recovery import ALLOWANCES
 from anpr_node.supervision.vitals import (
@@ -41,5 +42,5 @@ def test_the_table_of_steps() -> None:
 
 
 def test_the_watchdogs_figures() -> None:
-    for seconds in (FRAMES_MAX_AGE_S, COMMITS_MAX_AGE_S, WATCHDOG_S, EXHAUSTED_WATCHDOG_S):
+    for seconds in (LAST_WORD_S, FRAMES_MAX_AGE_S, COMMITS_MAX_AGE_S, WATCHDOG_S, EXHAUSTED_WATCHDOG_S):
         assert f"{seconds:g} s" in PAGE

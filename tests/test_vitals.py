@@ -6,6 +6,7 @@ import re
 
 from conftest import ROOT
 
+from anpr_node.service import LAST_WORD_S
 from anpr_node.supervision.recovery import ALLOWANCES
 from anpr_node.supervision.vitals import (
     COMMITS_MAX_AGE_S,
@@ -71,6 +72,9 @@ def test_the_unit_agrees() -> None:
     assert re.search(r"^Type=notify$", text, re.M)
     assert re.search(rf"^WatchdogSec={WATCHDOG_S:g}$", text, re.M)
     assert re.search(r"^RestartPreventExitStatus=4$", text, re.M)
+    patience = re.search(r"^TimeoutStopSec=(\d+)$", text, re.M)
+    assert patience
+    assert float(patience[1]) > LAST_WORD_S
     assert re.search(r"^OnFailure=reboot.target$", text, re.M)
     assert "\nFailureAction=" not in text
     assert re.search(r"^StartLimitIntervalSec=0$", text, re.M)

@@ -16,6 +16,7 @@ LOOK_PERIOD_S = 0.5
 """How often the small plane is measured."""
 
 STALL_S, STALL_PERIODS = 1.0, 2.5
+START_S = 5.0
 RATE_WINDOW_S = 5.0
 RATE_OFF_SHARE = 0.05
 EVENTS_MAX = 1
@@ -55,7 +56,7 @@ class Limit:
 
 
 _TABLE = (
-    Limit("camera_stalled", f"no frame for {STALL_S:g} s",
+    Limit("camera_stalled", f"no frame for {STALL_S:g} s; for {START_S:g} s after a start",
           0, 2, 2, 5, "power", "check the trigger and the camera cable"),
     Limit("trigger_lost", f"over {RATE_OFF_SHARE:.0%} too few pulses in {RATE_WINDOW_S:g} s",
           1, 5, 8, 15, "stream", "check the trigger's wire and its level"),

@@ -17,6 +17,7 @@ from anpr_node.supervision.limits import (
     RATE_WINDOW_S,
     STALL_PERIODS,
     STALL_S,
+    START_S,
 )
 from anpr_node.supervision.numbers import Look, Mark
 
@@ -29,10 +30,10 @@ def _patience_ns(period_ns: int | None) -> float:
 
 
 class Stall:
-    """No frame for too long; counted from the start of the supervision before the first one."""
+    """No frame for too long. Before the first one, a real camera's stream takes its time to start."""
 
     def __init__(self, now_ns: int) -> None:
-        self._last_ns = now_ns
+        self._last_ns = now_ns + int((START_S - STALL_S) * NS_PER_S)
         self._period_ns: int | None = None
 
     def frame(self, mark: Mark) -> None:

@@ -99,7 +99,8 @@ class Supervisor:
         if not stalled:
             verdicts["frames_disordered"] = self._order.disorder.is_suspect(now_ns)
             verdicts["timestamps_jump"] = self._order.jumps.is_suspect(now_ns)
-            verdicts["trigger_lost"], verdicts["trigger_doubled"] = self._rate.is_lost(), self._rate.is_doubled()
+            if not self._order.disorder.is_any(now_ns):  # numbers out of order say nothing about pulses
+                verdicts["trigger_lost"], verdicts["trigger_doubled"] = self._rate.is_lost(), self._rate.is_doubled()
         if heat is not None:
             verdicts |= {"overheating": self._hot.is_suspect(heat), "throttled": heat.throttled}
             verdicts["undervoltage"] = heat.undervoltage

@@ -68,7 +68,7 @@ def main() -> None:
     settle(inputs, lamp, 0.3)
     seen["quiet"] = [line.raised for line in lines]
     outputs.relay.pulse(0.2)
-    outputs.led.on()
+    outputs.led.pulse(60)
     lamp.on()
     seen["on"] = levels()
     time.sleep(0.25)

@@ -57,9 +57,9 @@ def _smooth(share: float) -> float:
     return share * share * (3 - 2 * share)
 
 
-def usual(utc_ns: int) -> float:
-    """Reads of an hour, were this day like all others."""
-    return 0.8 * 2 * 3600 / (GAPS_S[int(utc_ns / NS_PER_S / 3600) % 24] + 4)
+def usual(utc_ns: int, start_h: float = 0.0) -> float:
+    """Reads of an hour, were this day like all others; the clock began at midnight of its own."""
+    return 0.8 * 2 * 3600 / (GAPS_S[int(start_h + utc_ns / NS_PER_S / 3600) % 24] + 4)
 
 
 def live_a_day(rig: Rig, sky: Sky, hours: float = 24.0, start_h: float = 0.0) -> None:

@@ -40,7 +40,17 @@ QUIET = TrafficPlan(gap_s_mean=400.0, neighbour_lane=False)
 HEALTHY_S, FAULTY_S = (600.0, 5400.0), (60.0, 900.0)
 """Least and most time between faults, and that a fault lasts."""
 
-FAULTS = ("trigger stopped", "half rate", "strobe dead", "same buffers", "disordered", "covered", "blurred", "turned")
+FAULTS = {
+    "trigger stopped": "camera_stalled",
+    "half rate": "trigger_lost",
+    "strobe dead": "strobe_dead",
+    "same buffers": "same_buffer",
+    "disordered": "frames_disordered",
+    "covered": "lens_covered",
+    "blurred": "lens_blurred",
+    "turned": "mount_moved",
+}
+"""And the one alarm that each raises."""
 
 
 @dataclass
@@ -83,7 +93,7 @@ class Haul:
         """Healthy and faulty by turns."""
         rng = np.random.default_rng((self.seed, 72))
         ends_ns = round(hours * 3600 * NS_PER_S)
-        for name in itertools.cycle(rng.permutation(FAULTS)):
+        for name in itertools.cycle(rng.permutation(list(FAULTS))):
             self._until(min(ends_ns, self._after(rng.uniform(*HEALTHY_S))))
             if self.clock.monotonic_ns() >= ends_ns:
                 break
@@ -142,7 +152,7 @@ class Haul:
         if name == "trigger stopped":
             self.circuit.trigger.stop()  # the first step of recovery starts it again
         elif name == "half rate":
-            self.faulty.stream = lambda frame: frame if frame.sequence % 2 else None
+            self.circuit.trigger.wear(2)
         elif name == "strobe dead":
             self.circuit.strobe_cut = True
         elif name == "same buffers":
@@ -159,6 +169,7 @@ class Haul:
     def _repair(self) -> None:
         self.faulty.repair()
         self.circuit.strobe_cut = False
+        self.circuit.trigger.wear(1)
 
     def missed(self) -> Iterator[Passage]:
         """Who was to be seen and has no read of its text."""
@@ -183,10 +194,13 @@ class Haul:
         )
 
     def false_alarms(self) -> list[Alarm]:
-        """Alarms that began while nothing was wrong, nor a moment before."""
+        """Alarms that began while nothing was wrong that they stand for, nor a moment before."""
         grace_ns = 5 * NS_PER_S
         return [
             alarm
             for alarm in self.alarms
-            if not any(began <= alarm.raised_ns <= ended + grace_ns for _, began, ended in self.faults)
+            if not any(
+                FAULTS[name] == alarm.kind and began <= alarm.raised_ns <= ended + grace_ns
+                for name, began, ended in self.faults
+            )
         ]

@@ -1,6 +1,6 @@
 """What goes wrong at a roadside, for the simulation: a cut strobe wire, a faulty camera, a lens that is not clear.
 
-A stopped, slowed or doubled trigger needs nothing from here: the simulated trigger can be set so.
+A stopped or doubled trigger needs nothing from here: the simulated trigger can be set so.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
 from anpr_node.drivers.camera import Camera
-from anpr_node.drivers.gpio import NS_PER_S
-from anpr_node.drivers.simulated.circuit import Circuit
+from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.gpio import NS_PER_S, Pins
+from anpr_node.drivers.pacing import Pacer, VirtualPacer
+from anpr_node.drivers.simulated.circuit import Circuit, SimulatedTrigger
 from anpr_node.drivers.simulated.light import PEDESTAL
 from anpr_node.records import Frame, Plane
 
@@ -26,10 +28,30 @@ Stream = Callable[[Frame], Frame | None]
 """Changes what the camera hands out; None when it hands out nothing yet."""
 
 
+class WornTrigger(SimulatedTrigger):
+    """A pulse generator that can become slow: its pulses come `slowness` periods apart, whatever it is told."""
+
+    slowness = 1
+
+    def wear(self, slowness: int) -> None:
+        """Slow from now on, or as it should be with 1."""
+        train, before = self._train, self.slowness
+        self.slowness = slowness
+        if train is not None:
+            self._begin(train.period_us // before, train.exposure_us, train.bracket_us)
+
+    def _begin(self, period_us: int, exposure_us: int, bracket_us: int) -> None:
+        super()._begin(period_us * self.slowness, exposure_us, bracket_us)
+
+
 class WornCircuit(Circuit):
     """A circuit whose strobe wire can break: the enable pin is high and no light comes."""
 
     strobe_cut = False
+
+    def __init__(self, clock: SimulatedClock, pins: Pins, pacer: Pacer | None = None) -> None:
+        super().__init__(clock, pins, pacer)
+        self.trigger: WornTrigger = WornTrigger(clock, pacer or VirtualPacer())
 
     @property
     def illuminator_on(self) -> bool:

@@ -6,6 +6,7 @@ It changes nothing: pins are claimed and given back as they are, off.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from anpr_node.drivers.gpio import Outputs
 from anpr_node.drivers.inputs import Inputs
 from anpr_node.drivers.platform import input_pins_of, open_trigger, pin_factory, pins_of
 from anpr_node.errors import AnprError
+from anpr_node.hotlist import lists
 from anpr_node.store.database import use_store
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
@@ -49,6 +51,7 @@ def run(settings: Settings) -> Iterator[Finding]:
         ("camera", _camera),
         ("clock", _clock),
         ("store", _store),
+        ("hotlists", _hotlists),
         ("disk", _disk),
     )
     yield Finding("OK", "configuration", f"node {settings.node.id}, lane {settings.node.lane}")
@@ -120,6 +123,19 @@ def _store(settings: Settings) -> Finding:
     if verdict != "ok":
         return Finding("FAIL", "store", f"damaged ({verdict}); copy {settings.state_folder} away and call the engineer")
     return Finding("OK", "store", str(settings.state_folder))
+
+
+def _hotlists(settings: Settings) -> Finding:
+    with use_store(settings.state_folder) as database:
+        in_force, alarms = lists.show(database), lists.overdue(database, settings, time.time_ns())
+    if alarms:
+        return Finding("FAIL", "hotlists", "; ".join(f"{name}: {problem}" for name, problem in alarms))
+    unsigned = [each.list_id for each in in_force if not each.signed]
+    if settings.list_key.parent == settings.state_folder:
+        return Finding("WARN", "hotlists", f"{len(in_force)} lists; their key is on the card, see hotlists.key_file")
+    if unsigned:
+        return Finding("WARN", "hotlists", f"{len(in_force)} lists, unsigned: {', '.join(unsigned)}")
+    return Finding("OK", "hotlists", f"{len(in_force)} lists")
 
 
 def _disk(settings: Settings) -> Finding:

@@ -11,20 +11,21 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import click
 
 from anpr_node import __version__
-from anpr_node.config import Settings, load
+from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
+from anpr_node.hotlist_commands import hotlist
+from anpr_node.options import with_settings
 
 NS_PER_S = 1_000_000_000
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Commands(click.Group):
@@ -56,25 +57,6 @@ def main(verbose: bool) -> None:
     """
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-
-
-def with_settings(command: F) -> F:
-    """Give a command `--config`, and the loaded settings as its first argument."""
-    return click.option(
-        "--config",
-        "settings",
-        type=click.Path(dir_okay=False, path_type=Path),
-        callback=lambda _ctx, _param, path: _load(path),
-        help="The node's settings. Default: /etc/anpr-node/node.toml, else the built-in simulated roadside.",
-    )(command)
-
-
-def _load(path: Path | None) -> Settings:
-    try:
-        return load(path)
-    except AnprError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
 
 
 @contextmanager
@@ -275,47 +257,7 @@ def _ns(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * NS_PER_S
 
 
-@main.group()
-def hotlist() -> None:
-    """Lists of watched vehicles."""
-
-
-@hotlist.command("import")
-@with_settings
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--list", "list_id", help="Name of the list. Default: the file's name without its ending.")
-def hotlist_import(settings: Settings, file: Path, list_id: str | None) -> None:
-    """Replace a list by the rows of a CSV FILE.
-
-    The first line names the columns: vrm, and as wanted country, category, priority, reason, issuer, valid_from,
-    valid_to, actions. Bad rows are reported with their line and left out; good rows come in force together.
-    """
-    from anpr_node.drivers.clock import SystemClock
-    from anpr_node.hotlist import csv_import, lists
-    from anpr_node.store.database import use_store
-
-    name, clock = list_id or file.stem, SystemClock()
-    parsed = csv_import.read_csv(file, name)
-    for bad in parsed.bad_rows:
-        click.echo(f"{file}:{bad.line}: {bad.problem}", err=True)
-    with use_store(settings.state_folder) as database:
-        lists.replace(database, name, file.name, parsed.entries, clock.utc_ns(clock.monotonic_ns()))
-    click.echo(f"list {name}: {len(parsed.entries)} entries in force, {len(parsed.bad_rows)} rows left out")
-
-
-@hotlist.command("list")
-@with_settings
-def hotlist_list(settings: Settings) -> None:
-    """Show the lists in force; their plates are not shown."""
-    from anpr_node.hotlist import lists
-    from anpr_node.store.database import use_store
-
-    with use_store(settings.state_folder) as database:
-        in_force = lists.show(database)
-    click.echo(f"{'list':<20}{'entries':<10}{'imported (UTC)':<19}from")
-    for entry in in_force:
-        moment = datetime.fromtimestamp(entry.imported_ns / NS_PER_S, UTC)
-        click.echo(f"{entry.list_id:<20}{entry.entries:<10}{moment:%Y-%m-%d %H:%M}   {entry.source}")
+main.add_command(hotlist)
 
 
 @main.command()

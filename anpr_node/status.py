@@ -14,15 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from anpr_node import __version__
-from anpr_node.config import Settings
+from anpr_node.config import RUN_FOLDER, Settings
 from anpr_node.hotlist import lists
 from anpr_node.node import Snapshot
 from anpr_node.store.database import use_store
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
-RUN_FOLDER = Path("/run/anpr-node")
 NS_PER_S = 1_000_000_000
+
+# Whoever looks at a node must not see that a discreet entry was hit, be it by a count that grows.
+_SILENT = "SELECT 1 FROM hit s WHERE s.read_id = h.read_id AND s.actions LIKE '%silent%'"
+_SHOWN_HITS = f"SELECT count(*) FROM hit h WHERE NOT EXISTS ({_SILENT})"
+_SHOWN_OUTBOX = f"""
+SELECT count(*) FROM outbox o LEFT JOIN hit h ON o.kind = 'hit' AND h.hit_id = o.ref
+WHERE h.hit_id IS NULL OR NOT EXISTS ({_SILENT})
+"""
 
 
 def heartbeat_path(settings: Settings) -> Path:
@@ -53,10 +60,11 @@ def collect(settings: Settings) -> dict[str, Any]:
         reads, first_ns, last_ns = database.execute(
             "SELECT count(*), min(first_seen_ns), max(last_seen_ns) FROM read WHERE corrects IS NULL"
         ).fetchone()
-        hits = database.execute("SELECT count(*) FROM hit").fetchone()[0]
-        waiting = database.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        hits = database.execute(_SHOWN_HITS).fetchone()[0]
+        waiting = database.execute(_SHOWN_OUTBOX).fetchone()[0]
         in_force = lists.show(database)
-    now_s = time.time()
+        alarms = lists.overdue(database, settings, time.time_ns())
+    now_ns = time.time_ns()
     return {
         "node_id": settings.node.id,
         "software_version": __version__,
@@ -67,9 +75,16 @@ def collect(settings: Settings) -> dict[str, Any]:
         "last_read_s": last_ns and last_ns / NS_PER_S,
         "outbox": waiting,
         "hotlists": [
-            {"list_id": s.list_id, "entries": s.entries, "age_h": round((now_s - s.imported_ns / NS_PER_S) / 3600, 1)}
+            {
+                "list_id": s.list_id,
+                "entries": s.entries,
+                "age_h": round(s.age_h(now_ns), 1),
+                "signed": bool(s.signed),
+                "revision": s.revision if s.signed else None,
+            }
             for s in in_force
         ],
+        "hotlist_alarms": [f"list {name}: {problem}" for name, problem in alarms],
         "disk_free_mb": shutil.disk_usage(settings.state_folder).free // 1_000_000,
         "state_folder": str(settings.state_folder),
     }
@@ -88,7 +103,11 @@ def as_text(status: dict[str, Any]) -> str:
         lines.append("running     no (start it with: anpr-node run)")
     lines.append(f"reads       {status['reads']} stored, {status['hits']} hits, {status['outbox']} waiting to be sent")
     for entry in status["hotlists"]:
-        lines.append(f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old")
+        lines.append(
+            f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old"
+            f"{'' if entry['signed'] else ', UNSIGNED'}"
+        )
+    lines += [f"ALARM       {problem}" for problem in status["hotlist_alarms"]]
     if not status["hotlists"]:
         lines.append("hotlist     none (import one with: anpr-node hotlist import FILE.csv)")
     lines.append(f"disk        {status['disk_free_mb']} MB free, {status['state_folder']}")

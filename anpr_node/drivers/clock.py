@@ -6,6 +6,7 @@ Nothing else in the package asks the operating system for the time.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from anpr_node.records import ClockState
@@ -50,6 +51,11 @@ class SimulatedClock:
         """`epoch_utc_ns` is the UTC at monotonic zero; 2026-01-01 unless told otherwise, so that tests repeat."""
         self._epoch_utc_ns = epoch_utc_ns
         self._now_ns = 0
+        self._goes_on: Callable[[], int] = lambda: 0
+
+    def go_on_by(self, now_ns: Callable[[], int]) -> None:
+        """Move between the pulses too, by a pacer in real time: then what happens between two frames takes time."""
+        self._goes_on = now_ns
 
     def advance_to(self, monotonic_ns: int) -> None:
         """Move forward to `monotonic_ns`; a moment already past changes nothing."""
@@ -57,7 +63,7 @@ class SimulatedClock:
 
     def monotonic_ns(self) -> int:
         """The simulated moment."""
-        return self._now_ns
+        return max(self._now_ns, self._goes_on())
 
     def utc_ns(self, monotonic_ns: int) -> int:
         """UTC of a simulated moment."""

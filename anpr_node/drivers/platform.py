@@ -17,7 +17,7 @@ from gpiozero.pins import Factory
 from anpr_node.config import CameraSection, InputsSection, OutputsSection, Settings
 from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import Clock, SimulatedClock, SystemClock
-from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.gpio import Outputs, Pins, RelayLimits
 from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.inputs import InputPins, Inputs
 from anpr_node.drivers.pacing import WallPacer
@@ -110,6 +110,11 @@ def pins_of(outputs: OutputsSection) -> Pins:
     return Pins(outputs.relay_pin, outputs.led_pin, outputs.illuminator_pin)
 
 
+def relay_limits_of(outputs: OutputsSection) -> RelayLimits:
+    """How the contact may move."""
+    return RelayLimits(outputs.relay_on_s_min, outputs.relay_on_s_max, outputs.relay_off_s_min)
+
+
 def input_pins_of(inputs: InputsSection) -> InputPins:
     """The input pins that are fitted."""
 
@@ -176,7 +181,7 @@ def assemble(
     with contextlib.ExitStack() as undo:
         if isinstance(trigger, PwmTrigger):
             undo.callback(trigger.close)
-        outputs = Outputs(pins_of(settings.outputs), factory, clock)
+        outputs = Outputs(pins_of(settings.outputs), factory, clock, relay_limits_of(settings.outputs))
         undo.callback(outputs.close)
         inputs = Inputs(input_pins_of(settings.inputs), factory, clock)
         undo.callback(inputs.close)
@@ -240,7 +245,10 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
     from anpr_node.drivers.simulated.traffic import Traffic
 
     clock, pins = _clock_from_now(), pins_of(settings.outputs)
-    circuit = Circuit(clock, pins, WallPacer() if realtime else None)
+    pacer = WallPacer() if realtime else None
+    if pacer is not None:
+        clock.go_on_by(pacer.now_ns)
+    circuit = Circuit(clock, pins, pacer)
     traffic = Traffic(seed=settings.camera.seed, planted=tuple(planted))
     camera = SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
     if "presence" in settings.inputs.fitted:

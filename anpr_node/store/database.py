@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from anpr_node.errors import StoreError
+from anpr_node.store.hotlist_tables import sealed_lists
 
 FILE_NAME = "anpr-node.sqlite"
 BUSY_TIMEOUT_S = 10.0
@@ -109,6 +110,8 @@ def first_tables(database: Database) -> None:
     for statement in _FIRST_TABLES.split(";\n"):
         database.execute(statement)
 
+
+migrations()(sealed_lists)
 
 _FIRST_TABLES = """
 CREATE TABLE node_start (

@@ -39,7 +39,7 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class FoundRead:
-    """What a search shows of a read. `hit_categories` are those of its hits."""
+    """What a search shows of a read. `hit_categories` are those of its hits; silent ones are not shown."""
 
     read_id: str
     vrm: str
@@ -64,12 +64,24 @@ def add_read(database: Database, read: PlateRead, evidence: EncodedEvidence, hit
             for kind, jpeg in (("patch", evidence.patch_jpeg), ("overview", evidence.overview_jpeg)):
                 digest = hashlib.sha256(jpeg).hexdigest()
                 insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": jpeg})
-            for hit in hits:
-                insert(database, "hit", _hit_row(hit))
-                _queue(database, "hit", hit.hit_id, read.last_seen_ns)
+            add_hits(database, hits, read.last_seen_ns)
             _queue(database, "read", read.read_id, read.last_seen_ns)
     except sqlite3.Error as error:
         raise StoreError(f"read {read.read_id} not stored: {error}; free space or replace the card") from error
+
+
+def add_hits(database: Database, hits: Sequence[Hit], queued_ns: int) -> None:
+    """Hits with their outbox rows. Use it within `database.atomic()`."""
+    for hit in hits:
+        insert(database, "hit", _hit_row(hit))
+        _queue(database, "hit", hit.hit_id, queued_ns)
+
+
+def note_latency(database: Database, hits: Sequence[Hit], latency_us: int) -> None:
+    """Write down how long after the exposure of the deciding frame the relay closed for these hits."""
+    with database.atomic():
+        for hit in hits:
+            database.execute("UPDATE hit SET relay_latency_us = ? WHERE hit_id = ?", [latency_us, hit.hit_id])
 
 
 def _queue(database: Database, kind: str, ref: str, queued_ns: int) -> None:
@@ -115,6 +127,7 @@ def _hit_row(hit: Hit) -> dict[str, object]:
         "actions": json.dumps(entry.actions),
         "match": hit.match,
         "raised_at_ns": hit.raised_at_ns,
+        "held_back": hit.held_back,
     }
 
 
@@ -123,7 +136,8 @@ def find_reads(database: Database, wanted: Criteria) -> Iterator[FoundRead]:
     rows = database.query(
         """
         SELECT r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction,
-               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE h.read_id = r.read_id) AS categories
+               (SELECT group_concat(DISTINCT h.category) FROM hit h
+                WHERE h.read_id = r.read_id AND h.actions NOT LIKE '%silent%') AS categories
         FROM read r
         WHERE r.vrm GLOB :pattern
           AND r.first_seen_ns >= coalesce(:from_ns, r.first_seen_ns)

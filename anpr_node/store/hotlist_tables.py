@@ -1,0 +1,45 @@
+"""The store's tables for hotlists: which list files are in force, what was done to lists, and what became of hits.
+
+The entries themselves are in files beside the store (`hotlist/files.py`). Lists of an older version are dropped: their
+plates stood there in clear, and every list can be had again from who keeps it.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+
+
+def sealed_lists(database: Database) -> None:
+    """From version 0.2 on entries are sealed."""
+    for statement in _STATEMENTS.split(";\n"):
+        database.execute(statement)
+
+
+_STATEMENTS = """
+DROP TABLE hotlist_entry;
+DROP TABLE hotlist;
+CREATE TABLE hotlist (
+    list_id TEXT PRIMARY KEY,
+    source TEXT NOT NULL,
+    imported_ns INTEGER NOT NULL,
+    issued_ns INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    file TEXT NOT NULL,
+    signed INTEGER NOT NULL,
+    revision INTEGER,
+    etag TEXT
+) STRICT;
+CREATE TABLE hotlist_log (
+    note_id INTEGER PRIMARY KEY,
+    at_ns INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    outcome TEXT NOT NULL
+) STRICT;
+ALTER TABLE hit ADD COLUMN held_back TEXT;
+ALTER TABLE hit ADD COLUMN relay_latency_us INTEGER;
+ALTER TABLE hit ADD COLUMN verdict TEXT;
+ALTER TABLE hit ADD COLUMN sms_at_ns INTEGER
+"""

@@ -169,3 +169,22 @@ def test_the_unit_is_hardened() -> None:
     unit = OVERLAY / "etc" / "systemd" / "system" / "anpr-node.service"
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=30", str(unit)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_the_drawing_of_the_led_is_that_of_the_patterns() -> None:
+    """600 units are six seconds; each lit stretch begins with M and its place."""
+    import re
+
+    from anpr_node.drivers.gpio import PATTERNS
+
+    drawing = (ROOT / "hw" / "led.svg").read_text()
+    for state, pattern in PATTERNS.items():
+        path = re.search(rf'id="{state}" d="([^"]+)"', drawing)
+        assert path
+        drawn = [(float(x), float(w)) for x, w in re.findall(r"M([\d.]+) \d+h([\d.]+)", path[1])]
+        lit, at_ms = [], 0
+        for index, length_ms in enumerate(pattern * 6):
+            if index % 2 == 0 and at_ms < 6000:
+                lit.append((110 + at_ms / 10, min(length_ms, 6000 - at_ms) / 10))
+            at_ms += length_ms
+        assert drawn == lit

@@ -32,7 +32,7 @@ class Signals:
         self._outputs.led.flash()
 
     def raise_hits(self, vrm: str, hits: Sequence[Hit], now_ns: int) -> bool:
-        """Signal the hits of one read; says whether the relay was closed for them.
+        """Signal the hits of one read; says whether the relay is closed for them now.
 
         One silent entry silences all of them: nobody at the roadside may notice.
         """
@@ -48,7 +48,7 @@ class Signals:
             self._outputs.relay.pulse(self._relay_pulse_s)
         if "led" in actions:
             self._outputs.led.flicker(self._led_pulse_s)
-        return "relay" in actions
+        return "relay" in actions and self._outputs.relay.is_on
 
 
 def signals_of(outputs: Outputs, settings: Settings) -> Signals:

@@ -49,7 +49,6 @@ def update(database: Database, settings: Settings, names: Sequence[str], by: By)
         raise HotlistError(f"list {strangers[0]} has no url; there are: {', '.join(known) or 'none'}")
     importer = Importer(open_lists(database, settings), settings, by)
     with requests.Session() as session:
-        session.verify = settings.hotlists.ca_file or True
         outcomes = [_update(_Source(session, importer, name)) for name in names or known]
     late = [Outcome(name, f"ALARM: {problem}", True) for name, problem in overdue(database, settings, by.at_ns)]
     return outcomes + [outcome for outcome in late if not names or outcome.list_id in names]
@@ -138,14 +137,16 @@ class _Source:
                 for chunk in response.iter_content(CHUNK_BYTES):
                     file.write(chunk)
                     if file.tell() > size:
-                        raise HotlistError("longer than its manifest says")
+                        return  # it is not the file that was signed, and will be refused
 
     @contextmanager
     def _get(self, url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
         """One answer. Raises HotlistError in one line; redirections are not followed."""
+        # given with every request, as requests prefers an environment variable to what its session says
+        trusted = self.importer.settings.hotlists.ca_file or True
         try:
             with self.session.get(
-                url, headers=headers, timeout=TIMEOUT_S, stream=True, allow_redirects=False
+                url, headers=headers, timeout=TIMEOUT_S, stream=True, allow_redirects=False, verify=trusted
             ) as response:
                 if response.status_code not in {OK, PARTIAL, NOT_MODIFIED, BAD_RANGE}:
                     raise HotlistError(f"{url}: the server says {response.status_code} {response.reason}")

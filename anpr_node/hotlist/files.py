@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from anpr_node import policy
 from anpr_node.errors import HotlistError
-from anpr_node.hotlist.rows import BadRow, GoodRow
+from anpr_node.hotlist.rows import NS_PER_S, BadRow, GoodRow
 from anpr_node.hotlist.sealing import Sealer
 from anpr_node.records import HotlistEntry
 
@@ -213,22 +214,24 @@ class ListFile:
 
 
 def _pack(entry: HotlistEntry) -> bytes:
+    """All but what whoever opens it knows already: the plate, and its category's own actions."""
+    usual = policy.categories()[entry.category].actions
     fields = (
-        entry.vrm if entry.is_wildcard else None,  # a plate is known to whoever can open its entry
+        entry.vrm if entry.is_wildcard else None,
         entry.category,
         entry.priority,
         entry.reason,
         entry.issuer,
-        entry.valid_from_ns,
-        entry.valid_to_ns,
-        entry.actions,
-        entry.exact_only,
+        _seconds(entry.valid_from_ns),
+        _seconds(entry.valid_to_ns),
+        None if entry.actions == usual else entry.actions,
+        int(entry.exact_only),
     )
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _unpack(list_id: str, text: str, country: str | None, content: bytes) -> HotlistEntry:
-    pattern, category, priority, reason, issuer, valid_from, valid_to, actions, exact_only = json.loads(content)
+    pattern, category, priority, reason, issuer, valid_from_s, valid_to_s, actions, exact_only = json.loads(content)
     return HotlistEntry(
         list_id,
         pattern or text,
@@ -237,8 +240,12 @@ def _unpack(list_id: str, text: str, country: str | None, content: bytes) -> Hot
         priority,
         reason,
         issuer,
-        valid_from,
-        valid_to,
-        tuple(actions),
-        exact_only,
+        valid_from_s if valid_from_s is None else valid_from_s * NS_PER_S,
+        valid_to_s if valid_to_s is None else valid_to_s * NS_PER_S,
+        policy.categories()[category].actions if actions is None else tuple(actions),
+        bool(exact_only),
     )
+
+
+def _seconds(moment_ns: int | None) -> int | None:
+    return None if moment_ns is None else moment_ns // NS_PER_S

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 PATCH_JPEG_QUALITY = 92
 OVERVIEW_JPEG_QUALITY = 75
 NS_PER_US = 1_000
+READS_PER_CHECKPOINT = 16
+"""A few megabytes of log, as SQLite itself would let it grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Recorder:
         self._signals = signals
         self._clock = clock
         self._matcher = matcher
+        self._since_checkpoint = 0
+        database.execute("PRAGMA wal_autocheckpoint=0")
 
     def record(self, read: PlateRead, evidence: Evidence, decided_ns: int | None = None) -> Recorded:
         """Commit the read with its evidence and hits in one transaction, then signal.
@@ -64,7 +68,19 @@ class Recorder:
         self._signals.read_stored()
         if self._signals.raise_hits(read.vrm, hits, self._clock.monotonic_ns()) and decided_ns is not None:
             self._note_latency(hits, self._clock.monotonic_ns() - decided_ns)
+        self._checkpoint_now_and_then()
         return Recorded(read, hits)
+
+    def _checkpoint_now_and_then(self) -> None:
+        """SQLite would do so within a commit, and a signal would wait for it: on a card a large part of a second."""
+        self._since_checkpoint += 1
+        if self._since_checkpoint < READS_PER_CHECKPOINT:
+            return
+        self._since_checkpoint = 0
+        try:
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            log.warning("the store's log is not written back yet: %s", error)
 
     def _match(self, read: PlateRead) -> tuple[Hit, ...]:
         monotonic_ns = self._clock.monotonic_ns()

@@ -169,6 +169,7 @@ def test_what_is_twice_in_a_file_counts_once(store: Database, settings: Settings
     ("text", "words"),
     [
         ("vrm\n---\n", "no good row"),
+        ("vrm\n", "no good row"),
         ("vrm,priority\n" + "1ABC123,900\n" * 11 + "2DEF456,1\n", "11 bad rows beside 1"),
         ("vrm\n1ABC123\n", "may-shrink"),
         ('vrm\n"1ABC123\n', "not CSV"),

@@ -19,7 +19,7 @@ from anpr_node.drivers.gpio import Outputs, Pins
 from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.errors import StoreError, WiringError
 from anpr_node.hotlist.matching import open_matcher
-from anpr_node.recorder import Recorder
+from anpr_node.recorder import READS_PER_CHECKPOINT, Recorder
 
 PINS = Pins(relay=17, led=27, illuminator=22)
 
@@ -148,3 +148,28 @@ def test_the_relay_opens_in_time_however_many_hits_follow_each_other(clock: Simu
         closed_s += wired.relay.is_on / 10
     assert closed_s > 25, "it takes short breaks only"
     wired.close()
+
+
+def test_the_stores_log_is_written_back_after_the_signal_and_stays_small(
+    recorder: Recorder, store: Database, tmp_path: Path
+) -> None:
+    """Many more pages than SQLite would let the log grow to by itself, and it does not write back within a commit."""
+    assert store.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == 0
+    for number in range(3 * READS_PER_CHECKPOINT):
+        recorder.record(read("9ZZZ999", f"r{number}"), evidence())
+    pages_waiting = store.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    assert pages_waiting[1] == pages_waiting[2], "nothing is left to write back"
+    log_bytes = (tmp_path / "state" / "anpr-node.sqlite-wal").stat().st_size
+    per_read = 250_000
+    assert log_bytes < 2 * READS_PER_CHECKPOINT * per_read
+
+
+def test_a_hit_knows_how_long_after_the_exposure_the_relay_closed(
+    recorder: Recorder, store: Database, clock: SimulatedClock
+) -> None:
+    clock.advance_to(NS_PER_S)
+    recorder.record(read("1ABC123", "r1"), evidence(), decided_ns=NS_PER_S - 42_000_000)
+    recorder.record(read("3GHI789", "r2"), evidence(), decided_ns=NS_PER_S - 42_000_000)
+    recorder.record(read("1ABC123", "r3"), evidence())
+    stored = dict(store.execute("SELECT read_id, relay_latency_us FROM hit").fetchall())
+    assert stored == {"r1": 42_000, "r2": None, "r3": None}, "a silent hit has none, nor has one without a moment"

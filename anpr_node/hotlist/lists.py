@@ -228,7 +228,7 @@ def _judge(delivery: Delivery, built: Built, before: ListStatus | None) -> None:
     bad, name = len(built.bad_rows), delivery.list_id
     if bad > BAD_ROWS_TOLERATED and bad > BAD_SHARE_MAX * (built.entries + bad):
         raise HotlistError(f"list {name}: {bad} bad rows beside {built.entries} entries; the list in force stays")
-    if not built.entries and bad:
+    if not built.entries and delivery.operation == "replace" and not delivery.may_shrink:
         raise HotlistError(f"list {name}: no good row, {bad} bad; the list in force stays")
     had = before.entries if before else 0
     if had >= SHRUNK_FROM and built.entries < SHRUNK_SHARE * had and not delivery.may_shrink:

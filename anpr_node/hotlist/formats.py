@@ -37,7 +37,7 @@ def read_list(path: Path, settings: ListSection) -> Iterator[RawRow]:
     """
     try:
         with _open_text(path, settings.encoding) as file:
-            yield from _PARSERS[settings.format](file, settings)
+            yield from PARSERS[settings.format](file, settings)
     except OSError as error:
         raise HotlistError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -253,7 +253,7 @@ def _bounded(file: TextIO) -> Iterator[str]:
         yield line
 
 
-_PARSERS: dict[str, Parser] = {
+PARSERS: dict[str, Parser] = {
     "csv": _csv,
     "jsonl": _jsonl,
     "openalpr": _openalpr,

@@ -42,8 +42,11 @@ def countries() -> dict[str, str]:
 @cache
 def confusions() -> dict[str, str]:
     """The characters that each character may be taken for, from confusions.toml."""
-    groups: list[str] = _load("confusions.toml")["groups"]
-    return {char: group.replace(char, "") for group in groups for char in group}
+    partners: dict[str, str] = {}
+    for one, other in _load("confusions.toml")["pairs"]:
+        partners[one] = partners.get(one, "") + other
+        partners[other] = partners.get(other, "") + one
+    return partners
 
 
 @cache

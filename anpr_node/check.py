@@ -6,6 +6,7 @@ It changes nothing: pins are claimed and given back as they are, off.
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -128,6 +129,7 @@ def _store(settings: Settings) -> Finding:
 def _hotlists(settings: Settings) -> Finding:
     with use_store(settings.state_folder) as database:
         in_force, alarms = lists.show(database), lists.overdue(database, settings, time.time_ns())
+        alarms += list(_unreadable(lists.open_lists(database, settings), in_force))
     if alarms:
         return Finding("FAIL", "hotlists", "; ".join(f"{name}: {problem}" for name, problem in alarms))
     unsigned = [each.list_id for each in in_force if not each.signed]
@@ -136,6 +138,14 @@ def _hotlists(settings: Settings) -> Finding:
     if unsigned:
         return Finding("WARN", "hotlists", f"{len(in_force)} lists, unsigned: {', '.join(unsigned)}")
     return Finding("OK", "hotlists", f"{len(in_force)} lists")
+
+
+def _unreadable(opened: lists.Lists, in_force: list[lists.ListStatus]) -> Iterator[tuple[str, str]]:
+    for each in in_force:
+        try:
+            opened.open(opened.folder / each.file, each.list_id).close()
+        except (AnprError, OSError, sqlite3.Error) as error:
+            yield each.list_id, str(error)
 
 
 def _disk(settings: Settings) -> Finding:

@@ -256,8 +256,10 @@ def test_another_key_opens_nothing_and_says_so_once(
     put_list(store, settings, GOOD)
     (tmp_path / "other.key").write_bytes(b"k" * 32)
     stolen = with_lists(settings, key_file=str(tmp_path / "other.key"))
-    with closing(open_matcher(store, stolen)) as thief:
+    with closing(open_matcher(store, stolen)) as thief, caplog.at_level(logging.ERROR):
         assert not thief.match(see("1ABC123"))
+        assert not thief.match(see("1ABC123"))
+    assert caplog.text.count("sealed with another key") == 1
     (tmp_path / "short.key").write_bytes(b"k")
     with pytest.raises(HotlistError, match="32 wanted"):
         open_matcher(store, with_lists(settings, key_file=str(tmp_path / "short.key")))

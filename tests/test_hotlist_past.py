@@ -202,5 +202,8 @@ def test_status_is_an_exit_code(store: Database, settings: Settings, config: Pat
     assert late.exit_code == 1
     assert "ALARM list stolen: no list is in force" in late.stdout
     assert CliRunner().invoke(main, ["status", "--config", str(config)]).stdout.count("ALARM") == 1
+    put_list(store, settings, "vrm\n1ABC123\n", "other")
+    settings.list_key.write_bytes(b"k" * 32)
     checked = CliRunner().invoke(main, ["check", "--config", str(config)])
     assert "FAIL hotlists" in checked.stdout
+    assert "other: it was sealed with another key" in checked.stdout

@@ -32,6 +32,7 @@ CREATE TABLE entry (
 CREATE TABLE pattern (
     tag BLOB NOT NULL, country TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (tag, country)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE proof (sealed BLOB NOT NULL) STRICT;
 CREATE TEMP TABLE staged (
     line INTEGER PRIMARY KEY, loose INTEGER, added INTEGER, tag BLOB, country TEXT, sealed BLOB
 ) STRICT;
@@ -81,6 +82,7 @@ def build(
             bad = _stage(database, rows, sealer, pattern_key)
             bad += _settle(database, before)
             entries = _merge(database, before)
+            database.execute("INSERT INTO proof VALUES (?)", [sealer.seal(pattern_key, b"")[1]])
             database.commit()
         _sync(path)
     except (OSError, sqlite3.Error) as error:
@@ -176,12 +178,21 @@ class ListFile:
     """One list file, open for reading. Use it from the thread that opened it; it stays whole when it is deleted."""
 
     def __init__(self, path: Path, list_id: str, sealer: Sealer, pattern_key: str) -> None:
-        """Open it and take its patterns into memory. Raises OSError or sqlite3.Error."""
+        """Open it and take its patterns into memory.
+
+        Raises:
+            HotlistError: it was sealed with another key: nothing on it would ever match.
+            OSError, sqlite3.Error: it is gone, or damaged.
+
+        """
         path.stat()  # SQLite would say less well that there is none
         self.list_id = list_id
         self._sealer = sealer
         self._database = sqlite3.connect(_immutable(path), uri=True)
         try:
+            (proof,) = self._database.execute("SELECT sealed FROM proof").fetchone() or (b"",)
+            if sealer.open(pattern_key, proof) is None:
+                raise HotlistError("it was sealed with another key, or is damaged; import it again")
             sealed = self._database.execute("SELECT country, sealed FROM pattern").fetchall()
             self.patterns = tuple(self._open(pattern_key, country, content) for country, content in sealed)
         except BaseException:
@@ -209,7 +220,7 @@ class ListFile:
     def _open(self, text: str, country: str, sealed: bytes) -> HotlistEntry:
         content = self._sealer.open(text, sealed)
         if content is None:
-            raise HotlistError(f"list {self.list_id} is damaged, or was sealed with another key; import it again")
+            raise HotlistError(f"list {self.list_id} is damaged; import it again")
         return _unpack(self.list_id, text, country or None, content)
 
 

@@ -99,7 +99,8 @@ class Scheduled(Traffic):
         watched = [vrm for vrms in WATCHED.values() for vrm in vrms]
         every = count // len(watched)
         self._due = {number * every + every // 2: vrm for number, vrm in enumerate(watched)}
-        super().__init__(TrafficPlan(count=count, gap_s_mean=0.2, speed_kmh=(60.0, 130.0), planted_share=1.0), seed=11)
+        plan = TrafficPlan(count=count, speed_kmh=(80.0, 130.0), planted_share=1.0, neighbour_lane=False)
+        super().__init__(plan, seed=11)
 
     def _vehicle(
         self, key: tuple[int, int, int], lane: tuple[str, float], kind: Kind, motion: tuple[bool, float, int]
@@ -121,10 +122,17 @@ def road_passages(reader: PlateReader, count: int) -> list[Passing]:
         outputs.illuminator.on()
         circuit.trigger.start(33_333, settings.camera.exposure_us)
         while not traffic.is_over(clock.monotonic_ns()):
+            clock.advance_to(_next_in_view(traffic, clock.monotonic_ns()) - NS_PER_S // 12)
             for ripe in pipeline.process(camera.capture()):
                 small = Evidence(ripe.evidence.patch, pictures.small_plane(ripe.evidence.overview))
                 passing.append(Passing(clock.monotonic_ns(), replace(ripe, evidence=small)))
     return passing
+
+
+def _next_in_view(traffic: Traffic, now_ns: int) -> int:
+    """Now, or when the next plate comes into view: an empty road is not drawn."""
+    soon = [p.enters_ns for p in traffic.passages(now_ns + 9 * NS_PER_S) if p.leaves_ns + NS_PER_S // 12 > now_ns]
+    return min(soon, default=now_ns)
 
 
 def rows(*categories: str) -> str:

@@ -1,6 +1,6 @@
 """A thousand passages with watched vehicles among them: what closes the relay, what nobody may notice, what is sent.
 
-The passages are made up by default. With ANPR_FULL=1 they drive past the simulated camera and are read (20 minutes).
+The passages are made up by default. With ANPR_FULL=1 they drive past the simulated camera and are read (minutes).
 """
 
 from __future__ import annotations

@@ -274,5 +274,9 @@ def sign(
         raise click.UsageError("a FILE, --list and --revision are needed")
     operation = "replace" if base is None else "remove" if remove else "delta"
     path = manifest or file.with_name(f"{list_id}.manifest")
-    path.write_bytes(manifests.sign(manifests.describe(file, list_id, revision, operation, base), key))
+    content = manifests.sign(manifests.describe(file, list_id, revision, operation, base), key)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise HotlistError(f"{path}: {error.strerror}") from error
     click.echo(f"{path}: list {list_id}, revision {revision}, {operation}")

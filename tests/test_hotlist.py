@@ -260,6 +260,8 @@ def test_another_key_opens_nothing_and_says_so_once(
         assert not thief.match(see("1ABC123"))
         assert not thief.match(see("1ABC123"))
     assert caplog.text.count("sealed with another key") == 1
+    with pytest.raises(HotlistError, match="sealed with another key"):
+        put_list(store, stolen, "vrm\n2DEF456\n", operation="delta")
     (tmp_path / "short.key").write_bytes(b"k")
     with pytest.raises(HotlistError, match="32 wanted"):
         open_matcher(store, with_lists(settings, key_file=str(tmp_path / "short.key")))

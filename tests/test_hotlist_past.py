@@ -16,7 +16,7 @@ from anpr_node.hotlist import verdicts
 from anpr_node.hotlist.notes import By
 from anpr_node.recorder import encode
 from anpr_node.records import Candidate, Hit, HotlistEntry
-from anpr_node.store.reads import add_read
+from anpr_node.store.reads import Criteria, add_read, find_reads
 
 HOUR_NS = 3600 * NS_PER_S
 
@@ -193,6 +193,12 @@ def test_a_silent_hit_cannot_be_told_from_none(judged: Database, tmp_path: Path)
                 attempt()
     with pytest.raises(RefusedByPolicy):
         verdicts.look(judged, "h1", tmp_path, By("tester", " ", 0))
+
+
+def test_a_search_shows_no_hit_of_a_read_that_is_silent(store: Database) -> None:
+    both = [Hit("a", "r1", entry("relay"), "exact", 5), Hit("b", "r1", entry("silent"), "exact", 5)]
+    add_read(store, read(), encode(evidence()), both)
+    assert [found.hit_categories for found in find_reads(store, Criteria("*"))] == [()]
 
 
 def test_status_is_an_exit_code(store: Database, settings: Settings, config: Path) -> None:

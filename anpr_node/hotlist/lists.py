@@ -117,6 +117,10 @@ class Lists:
         before = self.find(delivery.list_id)
         _check_order(delivery, before)
         base = None if delivery.operation == "replace" or before is None else self.folder / before.file
+        if base is not None:
+            self.open(
+                base, delivery.list_id
+            ).close()  # changes of a list that cannot be read would hide that it is lost
         path = self.folder / f"{delivery.list_id}.{uuid7(by.at_ns)}{ENDING}"
         built = self.build(path, delivery.list_id, rows, base)
         try:

@@ -82,7 +82,7 @@ def read_manifest(content: bytes, public_key: str, list_id: str) -> Manifest:
 
 def check_file(path: Path, manifest: Manifest) -> None:
     """Whether the file is the one that was signed. Raises RefusedByPolicy, HotlistError."""
-    if path.stat().st_size != manifest.bytes or hash_file(path) != manifest.sha256:
+    if hash_file(path) != manifest.sha256 or path.stat().st_size != manifest.bytes:
         raise RefusedByPolicy(f"list {manifest.list}: {path.name} is not the file that was signed")
 
 

@@ -39,7 +39,7 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class FoundRead:
-    """What a search shows of a read. `hit_categories` are those of its hits; silent ones are not shown."""
+    """What a search shows of a read. `hit_categories` are those of its hits; none where one is silent."""
 
     read_id: str
     vrm: str
@@ -137,7 +137,8 @@ def find_reads(database: Database, wanted: Criteria) -> Iterator[FoundRead]:
         """
         SELECT r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction,
                (SELECT group_concat(DISTINCT h.category) FROM hit h
-                WHERE h.read_id = r.read_id AND h.actions NOT LIKE '%silent%') AS categories
+                WHERE h.read_id = r.read_id AND NOT EXISTS (
+                    SELECT 1 FROM hit s WHERE s.read_id = r.read_id AND s.actions LIKE '%silent%')) AS categories
         FROM read r
         WHERE r.vrm GLOB :pattern
           AND r.first_seen_ns >= coalesce(:from_ns, r.first_seen_ns)

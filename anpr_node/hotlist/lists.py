@@ -118,9 +118,8 @@ class Lists:
         _check_order(delivery, before)
         base = None if delivery.operation == "replace" or before is None else self.folder / before.file
         if base is not None:
-            self.open(
-                base, delivery.list_id
-            ).close()  # changes of a list that cannot be read would hide that it is lost
+            # changing a list that cannot be read would hide that it is lost
+            self.open(base, delivery.list_id).close()
         path = self.folder / f"{delivery.list_id}.{uuid7(by.at_ns)}{ENDING}"
         built = self.build(path, delivery.list_id, rows, base)
         try:

@@ -11,21 +11,20 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import click
 
 from anpr_node import __version__
-from anpr_node.config import Settings
+from anpr_node.config import Settings, load
 from anpr_node.errors import AnprError, RefusedByPolicy
-from anpr_node.hotlist_commands import hotlist
-from anpr_node.options import with_settings
 
 NS_PER_S = 1_000_000_000
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Commands(click.Group):
@@ -57,6 +56,25 @@ def main(verbose: bool) -> None:
     """
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def with_settings(command: F) -> F:
+    """Give a command `--config`, and the loaded settings as its first argument."""
+    return click.option(
+        "--config",
+        "settings",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=lambda _ctx, _param, path: _load(path),
+        help="The node's settings. Default: /etc/anpr-node/node.toml, else the built-in simulated roadside.",
+    )(command)
+
+
+def _load(path: Path | None) -> Settings:
+    try:
+        return load(path)
+    except AnprError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
 
 
 @contextmanager
@@ -257,9 +275,6 @@ def _ns(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * NS_PER_S
 
 
-main.add_command(hotlist)
-
-
 @main.command()
 @with_settings
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -297,3 +312,6 @@ def safe(settings: Settings) -> None:
 
     make_safe(settings, SystemClock())
     click.echo("relay, LED and illuminator are off, the trigger is stopped")
+
+
+from anpr_node.commands import hotlist as _hotlist  # noqa: E402, F401  registers its commands

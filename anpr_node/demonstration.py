@@ -11,9 +11,9 @@ from anpr_node import config
 from anpr_node.drivers.platform import open_platform
 from anpr_node.hotlist.imports import Importer
 from anpr_node.hotlist.lists import open_lists
+from anpr_node.hotlist.notes import By
 from anpr_node.live import REFRESH_S, LiveView
 from anpr_node.node import Node
-from anpr_node.options import by_me
 from anpr_node.store.database import use_store
 
 HOTLIST = """vrm,country,category,reason,issuer
@@ -50,5 +50,5 @@ def _import_hotlist(settings: config.Settings, folder: Path) -> None:
     file = folder / "demo.csv"
     file.write_text(HOTLIST, encoding="utf-8")
     with use_store(settings.state_folder) as database:
-        importer = Importer(open_lists(database, settings), settings, by_me("demonstration"))
+        importer = Importer(open_lists(database, settings), settings, By("demo", "demonstration", time.time_ns()))
         importer.by_hand(file, "demo", "replace")

@@ -18,10 +18,9 @@ LAYERS = (
     ("hotlist", "alert"),
     ("pipeline", "recorder", "search", "stills", "daylight"),
     ("clips", "node", "check"),
-    ("live", "status", "options"),
+    ("live", "status"),
     ("service", "demonstration"),
-    ("hotlist_commands",),
-    ("cli",),
+    ("cli", "commands"),
     ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -5,6 +5,7 @@ Plates are shown only where somebody gives a reason, and silent entries of lists
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -12,15 +13,23 @@ from pathlib import Path
 
 import click
 
+from anpr_node.cli import NS_PER_S, main, with_settings
 from anpr_node.config import Settings
 from anpr_node.errors import HotlistError, RefusedByPolicy
-from anpr_node.options import by_me, with_settings
+from anpr_node.hotlist.notes import By
 
-NS_PER_S = 1_000_000_000
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group()
+def by_me(reason: str) -> By:
+    """The person at this terminal, now."""
+    from anpr_node.drivers.clock import SystemClock
+
+    clock = SystemClock()
+    return By(getpass.getuser(), reason, clock.utc_ns(clock.monotonic_ns()))
+
+
+@main.group()
 def hotlist() -> None:
     """Lists of watched vehicles, and their hits."""
 

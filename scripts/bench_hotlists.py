@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import string
 import subprocess
@@ -42,25 +43,36 @@ CATEGORIES = ("seize", "insurance", "inspection", "registration", "discreet")
 
 def main() -> None:
     arguments = _parse_arguments()
+    if arguments.state is not None:
+        _measure(arguments.state, arguments)
+        return
     with tempfile.TemporaryDirectory(prefix="anpr-hotlists-", dir=arguments.folder) as folder:
-        state = Path(folder)
-        config = state / "node.toml"
+        _measure(Path(folder), arguments)
+
+
+def _measure(state: Path, arguments: argparse.Namespace) -> None:
+    """Import what is not there yet, then match, then run a node where that is asked for."""
+    config = state / "node.toml"
+    if not config.exists():
+        state.mkdir(parents=True, exist_ok=True)
         config.write_text(CONFIG.format(state))
-        settings = load(config)
         _say({"import": _import(config, state, "bulk", arguments.entries)})
         _say({"import": _import(config, state, "small", 10_000)})
-        _say({"match": _in_own_process(str(state), "match")})
-        if arguments.node:
-            from bench_hotlists_node import run
+    _say({"load_average": os.getloadavg()})
+    _say({"match": _in_own_process(str(state), "match")})
+    if arguments.node:
+        from bench_hotlists_node import run
 
-            _say({"node": run(settings, config, state, arguments.rows)})
+        _say({"node": run(load(config), config, state, arguments.rows)})
+        _say({"load_average": os.getloadavg()})
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=5_000_000, help="on the large list")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="imported while the node runs")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="imported while the node runs; 0: no import")
     parser.add_argument("--folder", help="on the disk to measure; default: the system's temporary folder")
+    parser.add_argument("--state", type=Path, help="keep the lists here, and use those of an earlier run")
     parser.add_argument("--node", action="store_true", help="also run a node in real time during an import")
     parser.add_argument("--match", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

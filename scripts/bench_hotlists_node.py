@@ -109,16 +109,21 @@ def run(settings: Settings, config: Path, state: Path, rows: int) -> dict[str, o
     with Node(settings, platform) as node:
         node.ended.wait(5)  # the first frames load what is loaded once
         alone = _phase(node, camera, lambda: node.ended.wait(SECONDS))
-        importing = _put(config, state / "beside.csv", [f"{v},B,insurance" for v in plates(rows, seed=77)], wait=False)
-        beside = _phase(node, camera, importing.wait)
+        beside = _beside(node, camera, config, state, rows) if rows else {}
     if node.failure is not None:
         raise SystemExit(f"the node failed: {node.failure}")
     return {
         "plates_in_view_mean": round(sum(in_view) / len(in_view), 2),
         "frames_with_three_or_more": round(sum(n >= 3 for n in in_view) / len(in_view), 2),
         "alone": alone | _latencies(settings, alone),
-        "beside_an_import": beside | _latencies(settings, beside),
+        "beside_an_import": beside and beside | _latencies(settings, beside),
     }
+
+
+def _beside(node: Node, camera: RenderedCamera, config: Path, state: Path, rows: int) -> dict[str, object]:
+    insured = [f"{vrm},B,insurance" for vrm in plates(rows, seed=77)]
+    importing = _put(config, state / "beside.csv", insured, wait=False)
+    return _phase(node, camera, importing.wait)
 
 
 def _platform(settings: Settings, frames: Sequence[Frame]) -> tuple[Platform, RenderedCamera]:

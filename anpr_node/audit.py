@@ -55,6 +55,26 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class By:
+    """Who acts, why, when (UTC nanoseconds) and for which case; what they do is written down with `note`."""
+
+    actor: str
+    reason: str
+    at_ns: int
+    case_ref: str = ""
+    decision_ref: str = ""
+
+    def note(
+        self, folder: Path, action: str, object_ref: str, outcome: str = "done", rows: int = 0, **detail: Any
+    ) -> Line:
+        """Write down what is done or refused. Raises StoreError, as `append`."""
+        entry = Entry(
+            self.actor, action, outcome, self.reason, self.case_ref, self.decision_ref, "", object_ref, rows, detail
+        )
+        return append(folder, entry, self.at_ns)
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """An entry as it was written: its number, its moment and the hash that the next line carries."""
 

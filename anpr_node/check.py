@@ -6,6 +6,8 @@ It leaves everything off: pins are claimed and given back, a real camera is lit 
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from anpr_node.drivers.inputs import Inputs
 from anpr_node.drivers.platform import input_pins_of, open_platform, open_trigger
 from anpr_node.drivers.wiring import pin_factory, pins_of, pwm_device_of
 from anpr_node.errors import AnprError
+from anpr_node.hotlist import lists
 from anpr_node.store.database import use_store
 from anpr_node.store.key import KEY_NAME, load_key
 from anpr_node.vision.reader import PlateReader
@@ -51,6 +54,7 @@ def run(settings: Settings) -> Iterator[Finding]:
         ("camera", _camera),
         ("clock", _clock),
         ("store", _store),
+        ("hotlists", _hotlists),
         ("disk", _disk),
         ("access", _access),
         ("encryption", _encryption),
@@ -139,6 +143,26 @@ def _store(settings: Settings) -> Finding:
     if verdict != "ok":
         return Finding("FAIL", "store", f"damaged ({verdict}); copy {settings.state_folder} away and call the engineer")
     return Finding("OK", "store", str(settings.state_folder))
+
+
+def _hotlists(settings: Settings) -> Finding:
+    with use_store(settings.state_folder) as database:
+        in_force, alarms = lists.show(database), lists.overdue(database, settings, time.time_ns())
+        alarms += list(_unreadable(lists.open_lists(database, settings), in_force))
+    if alarms:
+        return Finding("FAIL", "hotlists", "; ".join(f"{name}: {problem}" for name, problem in alarms))
+    unsigned = [each.list_id for each in in_force if not each.signed]
+    if unsigned:
+        return Finding("WARN", "hotlists", f"{len(in_force)} lists, unsigned: {', '.join(unsigned)}")
+    return Finding("OK", "hotlists", f"{len(in_force)} lists")
+
+
+def _unreadable(opened: lists.Lists, in_force: list[lists.ListStatus]) -> Iterator[tuple[str, str]]:
+    for each in in_force:
+        try:
+            opened.open(opened.folder / each.file, each.list_id).close()
+        except (AnprError, OSError, sqlite3.Error) as error:
+            yield each.list_id, str(error)
 
 
 def _disk(settings: Settings) -> Finding:

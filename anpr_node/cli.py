@@ -12,14 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
 
 from anpr_node import __version__
-from anpr_node.commands.guard import Guarded, acting
+from anpr_node.commands.guard import Guarded
 from anpr_node.config import Settings, load
 from anpr_node.errors import AnprError, PowerCycleNeeded, RefusedByPolicy
 
@@ -234,53 +233,6 @@ def replay(settings: Settings, clips: tuple[Path, ...], jsonl: Path | None, real
         raise AnprError("no clip could be read")
 
 
-@main.group()
-def hotlist() -> None:
-    """Lists of watched vehicles."""
-
-
-@hotlist.command("import")
-@with_settings
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--list", "list_id", help="Name of the list. Default: the file's name without its ending.")
-def hotlist_import(settings: Settings, file: Path, list_id: str | None) -> None:
-    """Replace a list by the rows of a CSV FILE.
-
-    The first line names the columns: vrm, and as wanted country, category, priority, reason, issuer, valid_from,
-    valid_to, actions. Bad rows are reported with their line and left out; good rows come in force together.
-    """
-    from anpr_node import audit
-    from anpr_node.drivers.clock import SystemClock
-    from anpr_node.hotlist import csv_import, lists
-    from anpr_node.store.database import use_store
-
-    name, clock = list_id or file.stem, SystemClock()
-    parsed = csv_import.read_csv(file, name)
-    for bad in parsed.bad_rows:
-        click.echo(f"{file}:{bad.line}: {bad.problem}", err=True)
-    audit.append(
-        settings.state_folder, audit.Entry(acting().name, "hotlist import", object_ref=name, rows=len(parsed.entries))
-    )
-    with use_store(settings.state_folder) as database:
-        lists.replace(database, name, file.name, parsed.entries, clock.utc_ns(clock.monotonic_ns()))
-    click.echo(f"list {name}: {len(parsed.entries)} entries in force, {len(parsed.bad_rows)} rows left out")
-
-
-@hotlist.command("list")
-@with_settings
-def hotlist_list(settings: Settings) -> None:
-    """Show the lists in force; their plates are not shown."""
-    from anpr_node.hotlist import lists
-    from anpr_node.store.database import use_store
-
-    with use_store(settings.state_folder) as database:
-        in_force = lists.show(database)
-    click.echo(f"{'list':<20}{'entries':<10}{'imported (UTC)':<19}from")
-    for entry in in_force:
-        moment = datetime.fromtimestamp(entry.imported_ns / NS_PER_S, UTC)
-        click.echo(f"{entry.list_id:<20}{entry.entries:<10}{moment:%Y-%m-%d %H:%M}   {entry.source}")
-
-
 @main.command()
 @with_settings
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -320,4 +272,4 @@ def safe(settings: Settings) -> None:
     click.echo("relay, LED and illuminator are off, the trigger is stopped")
 
 
-from anpr_node.commands import record, search  # noqa: E402,F401  they add their commands to `main`
+from anpr_node.commands import hotlist, record, search  # noqa: E402,F401  they add their commands to `main`

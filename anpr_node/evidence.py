@@ -22,7 +22,6 @@ from sqlite_utils import Database
 from anpr_node import __version__, audit
 from anpr_node.errors import AnprError, EvidenceError, RefusedByPolicy
 from anpr_node.policy import Terms
-from anpr_node.search import NS_PER_DAY
 from anpr_node.store.finding import whole_read
 from anpr_node.store.key import secret_for
 from anpr_node.store.reads import load_evidence
@@ -62,7 +61,7 @@ def export(database: Database, folder: Path, request: Request, terms: Terms, now
         AnprError: there is no such read.
 
     """
-    row = whole_read(database, request.read_id)
+    row = whole_read(database, request.read_id, terms.only_hits_before_ns(now_ns))
     problem = _problem(request, row, terms, now_ns)
     if problem:
         audit.append(folder, _entry(request, "refused", problem), now_ns)
@@ -76,12 +75,8 @@ def export(database: Database, folder: Path, request: Request, terms: Terms, now
 def _problem(request: Request, row: dict[str, Any] | None, terms: Terms, now_ns: int) -> str:
     if not request.reason.strip() or not request.case_ref.strip():
         return "an export needs --reason and --case: say why and for which case"
-    beyond = (
-        row is not None
-        and terms.gate_days is not None
-        and int(row["first_seen_ns"]) < now_ns - terms.gate_days * NS_PER_DAY
-    )
-    if beyond and not (request.decision_ref or "").strip():
+    gate_ns = terms.gate_ns(now_ns, request.decision_ref)
+    if row is not None and gate_ns is not None and int(row["first_seen_ns"]) < gate_ns:
         return f"a read older than {terms.gate_days} days is exported on a decision only: --decision"
     return ""
 

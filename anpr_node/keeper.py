@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 ACTOR = "node"
 NS_PER_S = 1_000_000_000
 CHECKPOINT_EVERY_S = 5.0
+"""The recorder never writes the log back itself: this comes first, whatever else fails."""
 ROOM_EVERY_S = 10.0
 PURGE_EVERY_S = 600.0
 FIRST_PURGE_S = 30.0
@@ -71,6 +72,8 @@ class Keeper:
     def tick(self) -> None:
         """Do what is due. Raises StoreError."""
         now_ns = self._clock.monotonic_ns()
+        if self._checkpoint.is_due(now_ns):
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._correct_times(now_ns)
         if not self._is_correction_due() and self._purge.is_due(now_ns) and self._is_believed(now_ns):
             self._purging = True
@@ -82,8 +85,6 @@ class Keeper:
             self._make_room()
         if not self._salvaged:
             self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._utc_ns())
-        if self._checkpoint.is_due(now_ns):
-            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def _utc_ns(self) -> int:
         return self._clock.utc_ns(self._clock.monotonic_ns())

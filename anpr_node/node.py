@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anpr_node import __version__, audit
-from anpr_node.alert.signals import Signals
+from anpr_node.alert.signals import signals_of
 from anpr_node.config import Settings
 from anpr_node.daylight import DayNight
 from anpr_node.drivers.platform import Platform
 from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError, StoreLogLost
+from anpr_node.hotlist.matching import open_matcher
 from anpr_node.keeper import Keeper
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorded, Recorder
@@ -218,7 +219,11 @@ class Node:
         """Follow faults and presence, and end the node in order when the supply gives its warning."""
         while not self._stopping.wait(TICK_S):
             self.platform.tick()
+            self.platform.outputs.led.show("fault", self._is_faulty())
             self._expect_power()
+
+    def _is_faulty(self) -> bool:
+        return self.platform.illuminator is not None and self.platform.illuminator.is_faulty
 
     def _loop(self) -> None:
         """The loop's thread; the recorder empties the queue when it has ended, for whatever reason."""
@@ -286,10 +291,13 @@ class Node:
 
     def _record_into_store(self) -> None:
         """Store, match and signal until the loop has ended and everything it handed over is on the card."""
-        outputs, outputs_settings = self.platform.outputs, self._settings.outputs
-        signals = Signals(outputs, outputs_settings.relay_pulse_s, outputs_settings.led_pulse_s)
-        with contextlib.closing(open_store(self._settings.state_folder, STORE_BUSY_S)) as database:
-            writer = Recorder(database, signals, self.platform.clock, self._settings.policy, self._seal)
+        outputs, settings = self.platform.outputs, self._settings
+        outputs.led.show("ok")
+        with contextlib.ExitStack() as open_now:
+            database = open_now.enter_context(contextlib.closing(open_store(settings.state_folder, STORE_BUSY_S)))
+            matcher = open_now.enter_context(contextlib.closing(open_matcher(database, settings)))
+            signals = signals_of(outputs, settings)
+            writer = Recorder(database, signals, self.platform.clock, matcher, settings.policy, self._seal)
             while self._has_work() and not self._giving_up.is_set():
                 outputs.tick()
                 self._waiting = self._waiting or self._next_ripe()
@@ -322,7 +330,7 @@ class Node:
     def _store(self, writer: Recorder, ripe: Ripe) -> bool:
         """Whether the read is on the card now. A full card may get room again: it is tried until the node must stop."""
         try:
-            recorded = writer.record(ripe.read, ripe.evidence)
+            recorded = writer.record(ripe.read, ripe.evidence, ripe.decided_ns)
         except StoreDamaged:
             recovery.mark_damaged(self._settings.state_folder)
             raise
@@ -335,7 +343,7 @@ class Node:
                 raise
             return False
         self._reads += recorded.read.corrects is None
-        self._hits += len(recorded.hits)
+        self._hits += len(recorded.shown_hits)
         self.recent.append(recorded)
         return True
 

@@ -20,6 +20,7 @@ from anpr_node.tracking.vote import Vote
 from anpr_node.vision import syntax
 from anpr_node.vision.reader import PlateReader
 
+NS_PER_US = 1_000
 TWIN_OVERLAP = 0.3
 ENTERED_HEIGHTS = 0.6
 """A rough box nearer to the edge than this may show a part of a plate, which grows as it comes in, whatever its way."""
@@ -31,6 +32,8 @@ class Ripe:
 
     read: PlateRead
     evidence: Evidence
+    decided_ns: int | None = None
+    """Monotonic end of the exposure of the frame that decided; None at the end of a recording."""
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Pipeline:
         self._tracker = Tracker(settings.tracking)
         self._passages: dict[int, Passage] = {}
         self._recent = RecentReads(settings.tracking.repeat_s)
+        self._decided_ns: int | None = None
         self.counters = Counters()
 
     @property
@@ -75,11 +79,13 @@ class Pipeline:
         self._read_some(seen, frame)
         gone = self._tracker.out_of_sight(frame.captured_ns)
         self._tracker.drop_lost(frame.captured_ns)
+        self._decided_ns = frame.captured_ns + frame.exposure_us * NS_PER_US // 2
         return [*self._publish(seen, ended=False), *self._publish(gone, ended=True)]
 
     def finish(self) -> list[Ripe]:
         """The camera has ended: what is still in view is published on what is known."""
         tracks, self._tracker.tracks = self._tracker.tracks, []
+        self._decided_ns = None
         return list(self._publish(tracks, ended=True))
 
     def _read_some(self, seen: list[Track], frame: Frame) -> None:
@@ -178,4 +184,4 @@ class Pipeline:
         )
         passage.published, passage.published_id = verdict.text, read.read_id
         self._recent.remember(Published(verdict.text, read.read_id, passage.corrections, track), corrects)
-        return Ripe(read, kept.evidence)
+        return Ripe(read, kept.evidence, self._decided_ns)

@@ -12,11 +12,10 @@ from sqlite_utils import Database
 
 from anpr_node import audit, vrm
 from anpr_node.errors import RefusedByPolicy
-from anpr_node.policy import Terms, confusable
+from anpr_node.policy import Terms, confusions
 from anpr_node.store.finding import Criteria, FoundRead, find_reads, reads_before
 
 WILDCARDS = "?*"
-NS_PER_DAY = 86_400 * 1_000_000_000
 NEAR_CHANGES_MAX = 2
 
 
@@ -53,7 +52,7 @@ def near_texts(text: str) -> tuple[str, ...]:
             for other in near
             for at, char in enumerate(text)
             if other[at] == char
-            for taken in confusable().get(char, "")
+            for taken in confusions("search").get(char, "")
         }
     return tuple(sorted(near))
 
@@ -69,25 +68,19 @@ def search(database: Database, folder: Path, query: Query, terms: Terms, now_ns:
     """
     if not query.reason.strip() or not query.case_ref.strip():
         _refuse(folder, query, now_ns, "a search needs --reason and --case: say why you look and for which case")
-    gate_ns = _gate(terms, query, now_ns)
+    gate_ns, only_hits_before_ns = terms.gate_ns(now_ns, query.decision_ref), terms.only_hits_before_ns(now_ns)
     wanted = query.wanted
     if gate_ns is not None and wanted.from_ns is None and not _all_before(wanted, gate_ns):
         wanted = replace(wanted, from_ns=gate_ns)
     elif gate_ns is not None and (wanted.from_ns is None or wanted.from_ns < gate_ns):
         _refuse(folder, query, now_ns, _past_gate(terms))
-    found = find_reads(database, wanted)
-    narrowed_ns = gate_ns if wanted is not query.wanted and reads_before(database, gate_ns or 0) else None
+    found = find_reads(database, wanted, only_hits_before_ns)
+    narrowed = wanted is not query.wanted and reads_before(database, gate_ns or 0, only_hits_before_ns)
+    narrowed_ns = gate_ns if narrowed else None
     if not found and narrowed_ns is not None:
         _refuse(folder, query, now_ns, f"nothing on this side of the gate; {_past_gate(terms)}")
     _write_down(folder, query, now_ns, "done", {"from_ns": wanted.from_ns, "rows": len(found)})
     return Answer(found, narrowed_ns)
-
-
-def _gate(terms: Terms, query: Query, now_ns: int) -> int | None:
-    """The moment before which a decision is needed; None where none is, or there is one."""
-    if terms.gate_days is None or (query.decision_ref or "").strip():
-        return None
-    return now_ns - terms.gate_days * NS_PER_DAY
 
 
 def _all_before(wanted: Criteria, gate_ns: int) -> bool:

@@ -60,6 +60,7 @@ def test_imports_point_downwards(module: Path) -> None:
         ("gpiozero", "drivers/"),
         ("picamera2", "drivers/csi_camera.py"),
         ("gi", "drivers/gst_camera.py"),
+        ("requests", "hotlist/"),
     ],
 )
 def test_library_is_touched_in_one_place(library: str, allowed: str) -> None:

@@ -10,10 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from makers import evidence, read
+from makers import evidence, put_list, read
 
+from anpr_node.config import Settings, parse
 from anpr_node.errors import StoreDamaged, StoreError
-from anpr_node.hotlist import lists
+from anpr_node.hotlist.matching import Sighting, open_matcher
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store import recovery
@@ -26,13 +27,19 @@ PAGE = 4096
 READS = 300
 
 
+def settings_of(folder: Path) -> Settings:
+    return parse({"store": {"folder": str(folder)}}, "test")
+
+
 def fill(folder: Path, reads: int = READS) -> None:
     with closing(open_store(folder)) as store:
         store.execute("PRAGMA synchronous=OFF")
-        lists.replace(store, "stolen", "f", [ENTRY], 0)
+        put_list(store, settings_of(folder), "vrm,category\n1ABC123,seize\n", "stolen")
         for n in range(reads):
             hits = [Hit(f"h{n}", f"r{n}", ENTRY, "exact", n)] if n % 10 == 0 else []
             add_read(store, read(f"1AB{n:04}", f"r{n}", at_s=1000 + n), encode(evidence()), hits)
+        store.execute("UPDATE hit SET verdict = 'confirmed', verified_by = 'jan', relay_latency_us = 9")
+        store.conn.commit()
 
 
 @pytest.fixture(scope="module", params=["plain", "encrypted"])
@@ -86,7 +93,10 @@ def test_damage_in_the_middle_costs_what_lay_there_and_no_more(folder: Path, sha
         pictures = store.execute("SELECT count(*) FROM evidence").fetchone()[0]
         assert reads >= READS - 40
         assert pictures >= 2 * (READS - 60)
-        assert lists.match(store, "1ABC123", "B", 0) == [ENTRY]
+        with closing(open_matcher(store, settings_of(folder))) as matcher:
+            assert matcher.match(Sighting("1ABC123", "B", 1.0, (), 0)), "the lists in force stay so"
+        judged = store.execute("SELECT verdict, verified_by, relay_latency_us FROM shown_hit").fetchall()
+        assert set(judged) == {("confirmed", "jan", 9)}
         assert figures(store)["damaged_stores"] == 1
         assert figures(store)["salvaged_reads"] >= reads
         add_read(store, read("1ABC123", "new", at_s=5000), encode(evidence()), [])
@@ -200,9 +210,9 @@ def test_an_interrupted_encryption_is_finished_by_calling_it_again(tmp_path: Pat
     with closing(open_store(state)) as store:
         assert store.execute("SELECT count(*) FROM read").fetchone() == (5,)
         assert store.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-    assert audit.verify(state) == (1, []), "the audit's secret went with it"
+    assert audit.verify(state) == (2, []), "the audit's secret went with it"
     audit.append(state, audit.Entry("jan", "search"))
-    assert audit.verify(state) == (2, [])
+    assert audit.verify(state) == (3, [])
     assert (state / "audit.secret").stat().st_size > 32
 
 

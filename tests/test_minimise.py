@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gpiozero.pins.mock import MockFactory
-from makers import box, evidence, read
+from makers import box, evidence, put_list, read
 from sqlite_utils import Database
 
 from anpr_node import minimise
 from anpr_node.alert.signals import Signals
-from anpr_node.config import PolicySection
+from anpr_node.config import PolicySection, parse
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
-from anpr_node.hotlist import csv_import, lists
+from anpr_node.hotlist.matching import open_matcher
 from anpr_node.policy import presets
 from anpr_node.recorder import Recorder
 from anpr_node.records import Candidate
@@ -25,12 +25,11 @@ DE = presets()["DE"]
 
 
 def recorder(store: Database, tmp_path: Path, preset: str) -> Recorder:
-    path = tmp_path / "list.csv"
-    path.write_text("vrm,category\n1ABC123,seize\n")
-    lists.replace(store, "l", "f", csv_import.read_csv(path, "l").entries, 0)
+    settings = parse({"store": {"folder": str(tmp_path / "state")}}, "test")
+    put_list(store, settings, "vrm,category\n1ABC123,seize\n")
     clock = SimulatedClock()
     signals = Signals(Outputs(Pins(17, 27, 22), MockFactory(), clock), 2.0, 5.0)
-    return Recorder(store, signals, clock, PolicySection(preset=preset))  # type: ignore[arg-type]
+    return Recorder(store, signals, clock, open_matcher(store, settings), PolicySection(preset=preset))  # type: ignore[arg-type]
 
 
 def stored(store: Database) -> list[tuple[str, str, str | None]]:
@@ -51,7 +50,7 @@ def test_a_non_hit_reaches_no_file_and_no_log(
     german.record(read("1ABC123", "hit2", corrects="r6", flags=("corrected_from:7QZX006",)), evidence())
     assert stored(store) == [("hit", "1ABC123", None), ("wrong", "", "hit"), ("hit2", "1ABC123", None)]
     assert store.execute("SELECT read_id FROM evidence GROUP BY read_id").fetchall() == [("hit",), ("hit2",)]
-    for file in (tmp_path / "state").iterdir():
+    for file in (path for path in (tmp_path / "state").rglob("*") if path.is_file()):
         assert b"7QZ" not in file.read_bytes(), file
     assert "7QZ" not in caplog.text
 

@@ -17,10 +17,10 @@ from sqlite_utils import Database
 from anpr_node import audit, search
 from anpr_node.cli import main
 from anpr_node.errors import RefusedByPolicy
-from anpr_node.policy import presets
+from anpr_node.policy import NS_PER_DAY, presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.search import NS_PER_DAY, Query
+from anpr_node.search import Query
 from anpr_node.store import finding
 from anpr_node.store.database import open_store
 from anpr_node.store.finding import Criteria, find_reads

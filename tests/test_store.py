@@ -33,7 +33,7 @@ def test_a_commit_survives_a_power_cut_by_its_settings(store: Database) -> None:
 
 def test_every_table_of_ours_is_strict(store: Database) -> None:
     ours = {row[1] for row in store.execute("PRAGMA table_list") if row[5] == 1}
-    assert {"read", "evidence", "outbox", "hotlist", "hotlist_entry", "hit", "figure", "person"} <= ours
+    assert {"read", "evidence", "outbox", "hotlist", "hit", "figure", "person"} <= ours
 
 
 def test_a_read_comes_with_evidence_hits_and_outbox(store: Database) -> None:

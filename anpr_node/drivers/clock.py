@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -164,6 +165,11 @@ class SimulatedClock:
         """`epoch_utc_ns` is the UTC at monotonic zero; 2026-01-01 unless told otherwise, so that tests repeat."""
         self._epoch_utc_ns = epoch_utc_ns
         self._now_ns = 0
+        self._goes_on: Callable[[], int] = lambda: 0
+
+    def go_on_by(self, now_ns: Callable[[], int]) -> None:
+        """Move between the pulses too, by a pacer in real time: then what happens between two frames takes time."""
+        self._goes_on = now_ns
 
     def advance_to(self, monotonic_ns: int) -> None:
         """Move forward to `monotonic_ns`; a moment already past changes nothing."""
@@ -171,7 +177,7 @@ class SimulatedClock:
 
     def monotonic_ns(self) -> int:
         """The simulated moment."""
-        return self._now_ns
+        return max(self._now_ns, self._goes_on())
 
     def utc_ns(self, monotonic_ns: int) -> int:
         """UTC of a simulated moment."""

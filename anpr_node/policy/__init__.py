@@ -7,18 +7,23 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
+NS_PER_DAY = 86_400 * 1_000_000_000
 _SHORTHAND = re.compile(r"\[[^]]*\]|L|D")
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What a category of hotlist entries means here: priority 0 (lowest) to 100, and the actions of a hit."""
+    """What a category of hotlist entries means here: priority 0 (lowest) to 100, and the actions of a hit.
+
+    `sis_article` is that of Regulation (EU) 2018/1862, None where the category is none of the SIS.
+    """
 
     name: str
     priority: int
     actions: tuple[str, ...]
+    sis_article: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,16 @@ class Terms:
     source: str
     doubt: str
     gate_days: int | None = None
+
+    def gate_ns(self, now_ns: int, decision_ref: str | None) -> int | None:
+        """The moment before which a decision is needed; None where none is, or there is one."""
+        if self.gate_days is None or (decision_ref or "").strip():
+            return None
+        return now_ns - self.gate_days * NS_PER_DAY
+
+    def only_hits_before_ns(self, now_ns: int) -> int:
+        """Reads from before this moment are on the card for a hit only."""
+        return now_ns - self.reads_days * NS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +72,10 @@ def roles() -> Roles:
 
 
 @cache
-def confusable() -> dict[str, str]:
-    """For each character the others it may be taken for, from confusable.toml."""
-    groups = _read("confusable.toml")["groups"]
+def confusions(purpose: Literal["match", "search"]) -> dict[str, str]:
+    """For each character the others it may be taken for, from confusions.toml; searching takes what matching takes."""
+    content = _read("confusions.toml")
+    groups = content["match"] + (content["search"] if purpose == "search" else [])
     characters = sorted({char for group in groups for char in group})
     return {c: "".join(sorted({o for g in groups if c in g for o in g if o != c})) for c in characters}
 
@@ -71,9 +87,15 @@ def _read(name: str) -> dict[str, Any]:
 @cache
 def categories() -> dict[str, Category]:
     """All categories by name, from categories.toml."""
-    return {
-        name: Category(name, row["priority"], tuple(row["actions"])) for name, row in _read("categories.toml").items()
-    }
+    rows = _read("categories.toml").items()
+    return {name: Category(name, row["priority"], tuple(row["actions"]), row.get("sis")) for name, row in rows}
+
+
+@cache
+def countries() -> dict[str, str]:
+    """Every way to write a country, and the recogniser's code for it, from countries.toml."""
+    content = _read("countries.toml")
+    return {code: sign for sign, codes in content.items() for code in (sign, *codes)}
 
 
 @cache
@@ -90,3 +112,9 @@ def _pattern(plates: list[str], letters: str) -> re.Pattern[str]:
         return {"L": f"[{letters}]", "D": "[0-9]"}.get(match[0], match[0])
 
     return re.compile("|".join(f"(?:{_SHORTHAND.sub(spell, plate)})" for plate in plates))
+
+
+@cache
+def ncic_codes() -> dict[str, tuple[str, str]]:
+    """Words and category of each code of an NCIC extract, from ncic.toml."""
+    return {code: (words, category) for code, (words, category) in _read("ncic.toml").items()}

@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlite_utils import Database, Migrations
 
 from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
+from anpr_node.store.hotlist_tables import sealed_lists
 from anpr_node.store.key import connect, load_key, note_key
 
 FILE_NAME = "anpr-node.sqlite"
@@ -311,3 +312,6 @@ CREATE TABLE person (
 ) STRICT;
 DROP TABLE search_log
 """
+
+
+migrations()(sealed_lists)

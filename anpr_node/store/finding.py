@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from anpr_node.errors import StoreError
+from anpr_node.store.silence import HIDDEN_READ
 
 FEW = 50_000
 """A pattern's known beginning that fits fewer reads than this is looked up by plate; a commoner one by time."""
 BEYOND = "\uffff"
 ROWS_AT_ONCE = 500
-SHOWN = """h.read_id = r.read_id AND NOT EXISTS (
-    SELECT 1 FROM hit s WHERE s.read_id = r.read_id AND s.actions LIKE '%"silent"%')"""
-"""The hits that may be seen on the node: none of a read where one is silent."""
+
 COLUMNS = "r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction, r.clock_corrected_ns"
 
 
@@ -44,8 +43,8 @@ class Criteria:
 class FoundRead:
     """What a search shows of a read.
 
-    `hit_categories` are those of its hits, none where one is silent; `clock_corrected_ns` says by how much its time
-    was moved, None: it was not.
+    `hit_categories` are those of its hits, save silent ones; `clock_corrected_ns` says by how much its time was moved,
+    None: it was not.
     """
 
     read_id: str
@@ -59,8 +58,10 @@ class FoundRead:
     hit_categories: tuple[str, ...]
 
 
-def find_reads(database: Database, wanted: Criteria) -> list[FoundRead]:
+def find_reads(database: Database, wanted: Criteria, only_hits_before_ns: int = 0) -> list[FoundRead]:
     """The reads that fit, newest first; rows that were corrected later are left out.
+
+    So are those from before `only_hits_before_ns` that are there for a silent hit.
 
     First an index alone says which rows may fit, newest first; then so many of them are looked at as are wanted.
 
@@ -77,7 +78,7 @@ def find_reads(database: Database, wanted: Criteria) -> list[FoundRead]:
         query = f"SELECT r.rowid FROM {source} WHERE {' AND '.join(conditions)} ORDER BY r.first_seen_ns DESC"
         rowids = database.execute(query, values)
         while len(found) < wanted.limit and (some := [rowid for (rowid,) in rowids.fetchmany(ROWS_AT_ONCE)]):
-            found += _look_at(database, some, wanted)
+            found += _look_at(database, some, wanted, only_hits_before_ns)
     except sqlite3.Error as error:
         raise StoreError(f"the search failed: {error}; see: anpr-node check") from error
     return found[: wanted.limit]
@@ -99,7 +100,7 @@ def _by_text(database: Database, wanted: Criteria) -> tuple[str, list[str], dict
     globbed = ["r.vrm GLOB :pattern"]
     if wanted.category is not None:
         values["category"] = wanted.category
-        hits = "(SELECT DISTINCT read_id FROM hit WHERE category = :category)"
+        hits = "(SELECT DISTINCT read_id FROM shown_hit WHERE category = :category)"
         return f"{hits} h JOIN read r ON r.read_id = h.read_id", globbed, values
     if begin and _are_few(database, values):
         return by_plate, ["r.vrm >= :begin AND r.vrm < :end", *globbed], values
@@ -117,21 +118,28 @@ def _are_few(database: Database, values: dict[str, object]) -> bool:
     return int(found[0]) < FEW
 
 
-def _look_at(database: Database, rowids: list[int], wanted: Criteria) -> list[FoundRead]:
+def _look_at(database: Database, rowids: list[int], wanted: Criteria, only_hits_before_ns: int) -> list[FoundRead]:
     """Those of some rows that fulfil the rest."""
     rows = database.query(
         f"""
         SELECT {COLUMNS},
-               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE {SHOWN}) AS categories
+               (SELECT group_concat(DISTINCT h.category) FROM shown_hit h WHERE h.read_id = r.read_id) AS categories
         FROM read r
         WHERE r.rowid IN ({", ".join(map(str, rowids))})
           AND (:country IS NULL OR r.country = :country)
           AND (:direction IS NULL OR r.direction = :direction)
-          AND (:category IS NULL OR EXISTS (SELECT 1 FROM hit h WHERE {SHOWN} AND h.category = :category))
+          AND (:category IS NULL OR EXISTS (
+              SELECT 1 FROM shown_hit h WHERE h.read_id = r.read_id AND h.category = :category))
           AND NOT EXISTS (SELECT 1 FROM read newer WHERE newer.corrects = r.read_id)
+          AND NOT {HIDDEN_READ}
         ORDER BY r.first_seen_ns DESC, r.read_id DESC
         """,
-        {"country": wanted.country, "direction": wanted.direction, "category": wanted.category},
+        {
+            "country": wanted.country,
+            "direction": wanted.direction,
+            "category": wanted.category,
+            "only_hits_before_ns": only_hits_before_ns,
+        },
     )
     return [_found(row) for row in rows]
 
@@ -141,17 +149,21 @@ def _found(row: dict[str, object]) -> FoundRead:
     return FoundRead(**row, hit_categories=tuple(categories.split(",")) if categories else ())  # type: ignore[arg-type]
 
 
-def whole_read(database: Database, read_id: str) -> dict[str, object] | None:
-    """Every column of one read, with the hits that may be seen here; None where there is none."""
-    rows: Iterator[dict[str, object]] = database.query("SELECT * FROM read WHERE read_id = ?", [read_id])
+def whole_read(database: Database, read_id: str, only_hits_before_ns: int = 0) -> dict[str, object] | None:
+    """Every column of one read, with its hits; None where there is none, or none to be shown."""
+    rows: Iterator[dict[str, object]] = database.query(
+        f"SELECT * FROM read r WHERE read_id = :read_id AND NOT {HIDDEN_READ}",
+        {"read_id": read_id, "only_hits_before_ns": only_hits_before_ns},
+    )
     row = next(iter(rows), None)
     if row is None:
         return None
-    shown = f"SELECT h.* FROM hit h, read r WHERE r.read_id = ? AND {SHOWN} ORDER BY h.hit_id"
-    hits = list(database.query(shown, [read_id]))
+    hits = list(database.query("SELECT * FROM shown_hit WHERE read_id = ? ORDER BY hit_id", [read_id]))
     return {**row, "hits": hits}
 
 
-def reads_before(database: Database, moment_ns: int) -> bool:
-    """Whether any read is older than a moment."""
-    return database.execute("SELECT 1 FROM read WHERE first_seen_ns < ? LIMIT 1", [moment_ns]).fetchone() is not None
+def reads_before(database: Database, moment_ns: int, only_hits_before_ns: int = 0) -> bool:
+    """Whether any read that may be shown is older than a moment."""
+    query = f"SELECT 1 FROM read r WHERE first_seen_ns < :moment_ns AND NOT {HIDDEN_READ} LIMIT 1"
+    values = {"moment_ns": moment_ns, "only_hits_before_ns": only_hits_before_ns}
+    return database.execute(query, values).fetchone() is not None

@@ -48,9 +48,7 @@ def add_read(
             for kind, jpeg in pictures.items():
                 digest = hashlib.sha256(jpeg).hexdigest()
                 insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": jpeg})
-            for hit in hits:
-                insert(database, "hit", _hit_row(hit))
-                _queue(database, "hit", hit.hit_id, read.last_seen_ns)
+            add_hits(database, hits, read.last_seen_ns)
             _queue(database, "read", read.read_id, read.last_seen_ns)
     except sqlite3.Error as error:
         raise store_error(f"read {read.read_id} not stored", error) from error
@@ -59,6 +57,20 @@ def add_read(
 def _pictures(evidence: EncodedEvidence) -> dict[str, bytes]:
     both = {"patch": evidence.patch_jpeg, "overview": evidence.overview_jpeg}
     return {kind: jpeg for kind, jpeg in both.items() if jpeg is not None}
+
+
+def add_hits(database: Database, hits: Sequence[Hit], queued_ns: int) -> None:
+    """Hits with their outbox rows. Use it within `database.atomic()`."""
+    for hit in hits:
+        insert(database, "hit", _hit_row(hit))
+        _queue(database, "hit", hit.hit_id, queued_ns)
+
+
+def note_latency(database: Database, hits: Sequence[Hit], latency_us: int) -> None:
+    """Write down how long after the exposure of the deciding frame the relay closed for these hits."""
+    with database.atomic():
+        for hit in hits:
+            database.execute("UPDATE hit SET relay_latency_us = ? WHERE hit_id = ?", [latency_us, hit.hit_id])
 
 
 def _queue(database: Database, kind: str, ref: str, queued_ns: int) -> None:
@@ -105,6 +117,7 @@ def _hit_row(hit: Hit) -> dict[str, object]:
         "actions": json.dumps(entry.actions),
         "match": hit.match,
         "raised_at_ns": hit.raised_at_ns,
+        "held_back": hit.held_back,
     }
 
 

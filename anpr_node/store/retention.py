@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from anpr_node.policy import Terms
 from anpr_node.store.database import FILE_NAME, count, store_error
 from anpr_node.store.recovery import ASIDE_PREFIX
+from anpr_node.store.silence import hidden_among
 
 NS_PER_DAY = 86_400 * 1_000_000_000
 BATCH = 20
@@ -80,7 +81,7 @@ STEPS = (
 def purge(database: Database, terms: Terms, now_ns: int, batches: int | None = None) -> int:
     """Delete reads over age with everything that belongs to them; returns how many. With `batches`, so many at most.
 
-    A passage with a hit in it stays whole until the hit's term is over.
+    A passage with a hit in it stays whole until the hit's term is over; what only a silent hit had kept is not counted.
 
     Raises:
         StoreError: what was deleted until then stays deleted.
@@ -95,10 +96,11 @@ def purge(database: Database, terms: Terms, now_ns: int, batches: int | None = N
             if not doomed:
                 break
             with database.atomic():
-                late = _delete_reads(database, doomed)
-                count(database, "purged_reads", len(doomed), now_ns)
-                count(database, "purged_undelivered_reads", late, now_ns)
-            purged += len(doomed)
+                shown = _shown(database, doomed, terms, reads_ns)
+                count(database, "purged_reads", len(shown), now_ns)
+                count(database, "purged_undelivered_reads", _owed(database, shown), now_ns)
+                _delete_reads(database, doomed)
+            purged += len(shown)
             batches = None if batches is None else batches - 1
     except sqlite3.Error as error:
         raise store_error("not all reads over age could be deleted", error) from error
@@ -136,15 +138,26 @@ def _over_age(database: Database, reads_ns: int, hits_ns: int) -> list[str]:
     return [read_id for (read_id,) in rows.fetchall()]
 
 
-def _delete_reads(database: Database, doomed: Sequence[str]) -> int:
-    """Delete reads, their pictures, hits and what waited to be sent of them; returns how many were still owed."""
+def _shown(database: Database, read_ids: Sequence[str], terms: Terms, reads_ns: int) -> list[str]:
+    """Those of some reads that are counted: a figure must not tell of what only a silent hit had kept."""
+    hidden = hidden_among(database, read_ids, reads_ns) if terms.hits_days > terms.reads_days else set()
+    return [read_id for read_id in read_ids if read_id not in hidden]
+
+
+def _owed(database: Database, read_ids: Sequence[str]) -> int:
+    """How many of some reads the back office does not have."""
+    holes = ", ".join("?" * len(read_ids))
+    query = f"SELECT count(*) FROM outbox WHERE kind = 'read' AND ref IN ({holes})"
+    return int(database.execute(query, read_ids).fetchone()[0])
+
+
+def _delete_reads(database: Database, doomed: Sequence[str]) -> None:
+    """Delete reads, their pictures, hits and what waited to be sent of them."""
     holes = ", ".join("?" * len(doomed))
     refs = f"ref IN ({holes}) OR ref IN (SELECT hit_id FROM hit WHERE read_id IN ({holes}))"
-    owed = database.execute(f"SELECT count(*) FROM outbox WHERE kind = 'read' AND ref IN ({holes})", doomed).fetchone()
     database.execute(f"DELETE FROM outbox WHERE {refs}", [*doomed, *doomed])
     database.execute(f"UPDATE read SET corrects = NULL WHERE corrects IN ({holes})", doomed)
     database.execute(f"DELETE FROM read WHERE read_id IN ({holes})", doomed)
-    return int(owed[0])
 
 
 def delete_set_aside(folder: Path, terms: Terms, now_ns: int) -> int:

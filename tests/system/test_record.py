@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from makers import evidence, read
+from makers import evidence, put_list, read
 
 from anpr_node import audit
 from anpr_node.config import Settings, parse
 from anpr_node.drivers.platform import open_platform
 from anpr_node.errors import StoreDamaged, StoreLogLost
-from anpr_node.hotlist import csv_import, lists
 from anpr_node.node import Node
 from anpr_node.pipeline import Ripe
 from anpr_node.recorder import encode
@@ -55,9 +54,8 @@ def test_under_german_terms_who_is_on_no_list_leaves_nothing_on_the_card(tmp_pat
     seen = {text for text in rows_of_a_run(tmp_path / "other") if text}
     assert len(seen) >= 4
     wanted = sorted(seen)[0]
-    (tmp_path / "l.csv").write_text(f"vrm,category\n{wanted},seize\n")
     with closing(open_store(folder)) as store:
-        lists.replace(store, "l", "l.csv", csv_import.read_csv(tmp_path / "l.csv", "l").entries, 0)
+        put_list(store, settings_of(folder), f"vrm,category\n{wanted},seize\n")
     with log.open("w") as file:
         run_for(config, file, lambda: bool(rows(folder, "SELECT 1 FROM hit")), more_s=3)
     assert {row[0] for row in rows(folder, "SELECT vrm FROM read")} <= {wanted, ""}

@@ -1,6 +1,8 @@
 """The unit under a real systemd: killed at any moment, the node's outputs are off within a second. Opt-in, minutes.
 
 scripts/uml-kernel ~/uml && ANPR_UML=~/uml/linux scripts/test --unit -m uml
+
+The kernel of Debian's package user-mode-linux does too; it has no GPIO, so that only the pulses are seen then.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,7 +58,8 @@ mount --bind /opt/started /opt/anpr-node/.venv/bin/anpr-node
 for folder in /tmp /var/tmp /var/lib /lib/systemd/system/sysinit.target.wants /lib/systemd/system/sockets.target.wants
 do mount -t tmpfs tmp $folder; done
 chmod 1777 /tmp /var/tmp
-chgrp gpio /dev/gpiochip0 && chmod 660 /dev/gpiochip0
+if [ -e /dev/gpiochip0 ]; then chgrp gpio /dev/gpiochip0 && chmod 660 /dev/gpiochip0
+else sed -i 's/"lgpio"/"simulated"/' /etc/anpr-node/node.toml; fi
 mkdir -p /run/pwm/pwmchip0/pwm0 /run/pwm/1f00098000.pwm
 ln -s ../1f00098000.pwm /run/pwm/pwmchip0/device
 cd /run/pwm/pwmchip0
@@ -63,6 +67,7 @@ touch export unexport
 for name in period duty_cycle enable; do echo 0 > pwm0/$name; done
 echo normal > pwm0/polarity
 chown -R anpr /run/pwm
+[ -d /sys/class/pwm ] || {{ mount -t tmpfs class /sys/class && mkdir /sys/class/pwm; }}
 mount --bind /run/pwm /sys/class/pwm
 mkdir /etc/systemd/system/anpr-node.service.d 2> /dev/null
 printf '[Service]\\nReadWritePaths=/sys/class/pwm\\n' > /etc/systemd/system/anpr-node.service.d/zz-pwm.conf
@@ -98,12 +103,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 def test_killed_at_any_moment_its_outputs_are_off_within_a_second(
-    seen: dict[str, object], record_property: pytest.FixtureRequest
+    seen: dict[str, object], record_property: Callable[[str, object], None]
 ) -> None:
+    record_property("seen", seen)
     rounds = seen["rounds"]
     assert isinstance(rounds, list)
     assert len(rounds) == ROUNDS
-    assert any(one["before"] == [0, 0, 1, 1] for one in rounds), "never killed while it was lit"
+    assert any(one["before"] in ([0, 0, 1, 1], [1]) for one in rounds), "never killed while it was lit"
     assert [one for one in rounds if one["safe_s"] > SAFE_WITHIN_S] == []
     assert all(one["stayed"] for one in rounds)
 

@@ -61,8 +61,9 @@ def _measure(state: Path, arguments: argparse.Namespace) -> None:
     _say({"load_average": os.getloadavg()})
     _say({"match": _in_own_process(str(state), "match")})
     if arguments.node:
-        from bench_hotlists_node import run
+        from bench_hotlists_node import processor_time, run
 
+        _say({"processor_time": processor_time(load(config), config, state)})
         _say({"node": run(load(config), config, state, arguments.rows)})
         _say({"load_average": os.getloadavg()})
 

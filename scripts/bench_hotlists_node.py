@@ -15,6 +15,7 @@ import numpy as np
 from bench_hotlists import plates, shares
 
 from anpr_node import pictures
+from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import NS_PER_S, Outputs
@@ -25,12 +26,18 @@ from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.drivers.simulated.traffic import KINDS, KMH_PER_MPS, Traffic, TrafficPlan, Vehicle
 from anpr_node.drivers.wiring import pins_of
 from anpr_node.errors import FrameTimeout
+from anpr_node.hotlist.matching import open_matcher
 from anpr_node.node import Node
-from anpr_node.records import Frame
+from anpr_node.pipeline import Pipeline
+from anpr_node.recorder import Recorder
+from anpr_node.records import Frame, Hit
 from anpr_node.store.database import open_store
+from anpr_node.vision.reader import PlateReader
 
 SECONDS = 60.0
 PLANTED = 293
+COMMIT_S = 0.006
+"""A commit on an NVMe or SATA drive; a card takes 20 to 50 ms."""
 FRAMES, PERIOD_US, FULL_AFTER_S = 450, 33_333, 6
 SPEED_KMH, SPACING_M, LANES_M = 50.0, 10.0, (0.5, -0.3, -1.1, -1.9)
 
@@ -125,6 +132,54 @@ def _beside(node: Node, camera: RenderedCamera, config: Path, state: Path, rows:
     insured = [f"{vrm},B,insurance" for vrm in plates(rows, seed=77)]
     importing = _put(config, state / "beside.csv", insured, wait=False)
     return _phase(node, camera, importing.wait)
+
+
+class _NotingSignals(Signals):
+    """Notes the processor time at which the relay was closed."""
+
+    closed_s = 0.0
+
+    def raise_hits(self, vrm: str, hits: Sequence[Hit], now_ns: int) -> bool:
+        """As ever."""
+        closed = super().raise_hits(vrm, hits, now_ns)
+        self.closed_s = time.thread_time()
+        return closed
+
+
+def processor_time(settings: Settings, config: Path, state: Path) -> dict[str, object]:
+    """The same latency on a machine that does nothing else: two threads with a core each, and a given commit.
+
+    Frame by frame each step takes the processor time that it takes here; what must wait for the step before it, waits.
+    """
+    vrms = plates(PLANTED, seed=1234)
+    _put(config, state / "planted.csv", [f"{vrm},B,seize" for vrm in vrms], wait=True)
+    frames, _ = _render(settings, vrms)
+    clock, pins = SimulatedClock(time.time_ns()), pins_of(settings.outputs)
+    circuit = Circuit(clock, pins)
+    latencies_ms, loop_free_s, recorder_free_s = [], 0.0, 0.0
+    with (
+        closing(Outputs(pins, circuit.factory, clock)) as outputs,
+        closing(open_store(settings.state_folder)) as database,
+        closing(open_matcher(database, settings)) as matcher,
+    ):
+        signals = _NotingSignals(outputs, 0.2, 0.2)
+        recorder = Recorder(database, signals, clock, matcher)
+        pipeline = Pipeline(PlateReader(settings.models_folder), clock, settings)
+        for number in range(4 * len(frames)):
+            exposed_s = number * PERIOD_US / 1e6
+            clock.advance_to(round(exposed_s * NS_PER_S))
+            outputs.tick()
+            drawn = frames[number % len(frames)]
+            began_s = time.thread_time()
+            ripe = pipeline.process(replace(drawn, sequence=number, captured_ns=clock.monotonic_ns()))
+            loop_free_s = max(exposed_s, loop_free_s) + time.thread_time() - began_s
+            for item in ripe:
+                starts_s, began_s = max(loop_free_s, recorder_free_s), time.thread_time()
+                hits = recorder.record(item.read, item.evidence, item.decided_ns).hits
+                recorder_free_s = starts_s + time.thread_time() - began_s + COMMIT_S
+                if hits:
+                    latencies_ms.append((starts_s + signals.closed_s - began_s + COMMIT_S - exposed_s) * 1e3)
+    return {"hits": len(latencies_ms), "commit_ms": COMMIT_S * 1e3, "exposure_end_to_relay_ms": shares(latencies_ms)}
 
 
 def _platform(settings: Settings, frames: Sequence[Frame]) -> tuple[Platform, RenderedCamera]:

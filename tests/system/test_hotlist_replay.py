@@ -30,6 +30,12 @@ def passing(reader: PlateReader) -> list[Passing]:
     return road_passages(reader, PASSAGES) if FULL else made_up_passages(PASSAGES)
 
 
+def watched_reads(passing: list[Passing]) -> Counter[str]:
+    """How many vehicles of each category were read, by their true plate."""
+    read = {each.ripe.read.vrm for each in passing}
+    return Counter({category: len(read & set(vrms)) for category, vrms in WATCHED.items()})
+
+
 def test_the_relay_closes_for_the_stolen_and_nobody_notices_the_discreet(
     tmp_path: Path, passing: list[Passing]
 ) -> None:
@@ -42,9 +48,14 @@ def test_the_relay_closes_for_the_stolen_and_nobody_notices_the_discreet(
     assert whole.log == without.log
     assert whole.commands == without.commands
     assert "discreet" not in "".join((whole.console, *whole.log, *whole.commands))
-    sent = Counter(category for category, _ in whole.to_back_office)
-    assert sent == {"insurance": 40, "seize": 3, "discreet": 2}, "the expired ones never fire"
-    assert Counter(category for category, _ in without.to_back_office) == {"insurance": 40, "seize": 3}
+    due = watched_reads(passing)
+    assert due["seize"] == 3
+    assert due["discreet"] == 2
+    assert due["insurance"] >= (38 if FULL else 40), "a vehicle may pass hidden behind a lorry"
+    del due["expired"]
+    assert Counter(category for category, _ in whole.to_back_office) == due, "the expired ones never fire"
+    del due["discreet"]
+    assert Counter(category for category, _ in without.to_back_office) == due
     ways = dict(whole.to_back_office)
     assert '"batch"' in ways["insurance"]
     assert '"uplink"' in ways["seize"]
@@ -74,7 +85,7 @@ def test_a_list_swapped_a_hundred_times_leaves_no_read_unmatched(tmp_path: Path,
     trace = replay(folder, passing, generation(0), meanwhile=swap)
     assert swaps >= min(SWAPS, len(passing) // 10)
     seen = [(r.read.vrm, [h.entry.reason for h in r.hits]) for r in trace.recorded if r.read.vrm in watched]
-    assert {vrm for vrm, _ in seen} == set(watched)
+    assert len({vrm for vrm, _ in seen}) == watched_reads(passing).total()
     assert all(len(reasons) == 1 for _, reasons in seen), "one entry, of one generation"
     generations = [int(reasons[0]) for _, reasons in seen]
     assert generations == sorted(generations)

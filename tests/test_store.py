@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,6 +79,16 @@ def test_another_process_sees_only_whole_reads(store: Database, tmp_path: Path) 
         assert other.execute("SELECT count(*) FROM read").fetchone()[0] == 0
     assert other.execute("SELECT count(*) FROM read").fetchone()[0] == 1
     other.close()
+
+
+def test_a_store_opens_while_another_process_writes(tmp_path: Path) -> None:
+    writer = open_store(tmp_path)
+    assert writer.execute("PRAGMA auto_vacuum").fetchone()[0] == 2
+    writer.execute("BEGIN IMMEDIATE")
+    began_s = time.monotonic()
+    open_store(tmp_path).close()
+    assert time.monotonic() - began_s < 5, "it does not wait for the writer"
+    writer.close()
 
 
 def test_opening_twice_migrates_once(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ BUSY_TIMEOUT_S = 10.0
 CHECKPOINT_WAIT_MS = 300
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SETTINGS = (
-    "PRAGMA auto_vacuum=INCREMENTAL",  # before the first table; later it changes nothing
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
@@ -95,6 +94,8 @@ def _connect(path: Path) -> Database:
     key = load_key(path.parent)
     database = Database(connect(path, key, BUSY_TIMEOUT_S))
     try:
+        if not database.execute("PRAGMA page_count").fetchone()[0]:
+            database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # later it changes nothing, and waits for who writes
         for setting in SETTINGS:
             database.execute(setting)
         migrations.apply(database)

@@ -6,6 +6,8 @@ It leaves everything off: pins are claimed and given back, a real camera is lit 
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anpr_node import access
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
@@ -21,14 +24,15 @@ from anpr_node.drivers.inputs import Inputs
 from anpr_node.drivers.platform import input_pins_of, open_platform, open_trigger
 from anpr_node.drivers.wiring import pin_factory, pins_of, pwm_device_of
 from anpr_node.errors import AnprError
+from anpr_node.hotlist import lists
 from anpr_node.store.database import use_store
+from anpr_node.store.key import KEY_NAME, load_key
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
 
 DISK_WARN_MB = 2_000
 DISK_FAIL_MB = 200
 CLOCK_SANE_FROM = datetime(2026, 1, 1, tzinfo=UTC)
-SYNCHRONISED_MARK = Path("/run/systemd/timesync/synchronized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,10 @@ def run(settings: Settings) -> Iterator[Finding]:
         ("camera", _camera),
         ("clock", _clock),
         ("store", _store),
+        ("hotlists", _hotlists),
         ("disk", _disk),
+        ("access", _access),
+        ("encryption", _encryption),
     )
     yield Finding("OK", "configuration", f"node {settings.node.id}, lane {settings.node.lane}")
     for item, check in checks:
@@ -125,7 +132,7 @@ def _clock(_: Settings) -> Finding:
     now = datetime.now(UTC)
     if now < CLOCK_SANE_FROM:
         return Finding("FAIL", "clock", f"it says {now:%Y-%m-%d %H:%M}; set it: timedatectl set-time, or fit an RTC")
-    if not SYNCHRONISED_MARK.exists():
+    if SystemClock().true_offset_ns() is None:
         return Finding("WARN", "clock", "not seen to be synchronised; see: timedatectl timesync-status")
     return Finding("OK", "clock", "synchronised")
 
@@ -138,8 +145,44 @@ def _store(settings: Settings) -> Finding:
     return Finding("OK", "store", str(settings.state_folder))
 
 
+def _hotlists(settings: Settings) -> Finding:
+    with use_store(settings.state_folder) as database:
+        in_force, alarms = lists.show(database), lists.overdue(database, settings, time.time_ns())
+        alarms += list(_unreadable(lists.open_lists(database, settings), in_force))
+    if alarms:
+        return Finding("FAIL", "hotlists", "; ".join(f"{name}: {problem}" for name, problem in alarms))
+    unsigned = [each.list_id for each in in_force if not each.signed]
+    if unsigned:
+        return Finding("WARN", "hotlists", f"{len(in_force)} lists, unsigned: {', '.join(unsigned)}")
+    return Finding("OK", "hotlists", f"{len(in_force)} lists")
+
+
+def _unreadable(opened: lists.Lists, in_force: list[lists.ListStatus]) -> Iterator[tuple[str, str]]:
+    for each in in_force:
+        try:
+            opened.open(opened.folder / each.file, each.list_id).close()
+        except (AnprError, OSError, sqlite3.Error) as error:
+            yield each.list_id, str(error)
+
+
 def _disk(settings: Settings) -> Finding:
     free_mb = shutil.disk_usage(settings.state_folder).free // 1_000_000
     verdict = "FAIL" if free_mb < DISK_FAIL_MB else "WARN" if free_mb < DISK_WARN_MB else "OK"
     hint = "" if verdict == "OK" else "; free some, or fit a larger card"
     return Finding(verdict, "disk", f"{free_mb} MB free{hint}")
+
+
+def _access(settings: Settings) -> Finding:
+    with use_store(settings.state_folder) as database:
+        named = access.people(database)
+    if not named:
+        return Finding("WARN", "access", "nobody is named yet: anpr-node user add NAME --role service --login ACCOUNT")
+    return Finding("OK", "access", f"{len(named)} people are named")
+
+
+def _encryption(settings: Settings) -> Finding:
+    if load_key(settings.state_folder) is None:
+        return Finding("WARN", "encryption", "whoever steals the card can read it: anpr-node store encrypt --key F")
+    if not (settings.state_folder / KEY_NAME).is_symlink():
+        return Finding("WARN", "encryption", "the key lies on the card itself: move it, and leave a link")
+    return Finding("OK", "encryption", f"key {(settings.state_folder / KEY_NAME).readlink()}")

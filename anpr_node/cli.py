@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by policy, 4 the power must
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import sys
@@ -13,13 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
 
 from anpr_node import __version__
+from anpr_node.commands.guard import Guarded
 from anpr_node.config import Settings, load
 from anpr_node.errors import AnprError, PowerCycleNeeded, RefusedByPolicy
 
@@ -28,7 +27,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Commands(click.Group):
-    """The command group: our errors become one line and the right exit code."""
+    """The command group: our errors become one line and the right exit code, and no command answers just anyone."""
+
+    command_class = Guarded
+    group_class = type
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""
@@ -48,7 +50,8 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="anpr-node")
 @click.option("-v", "--verbose", is_flag=True, help="Log more; plates appear in the log at this level only.")
-def main(verbose: bool) -> None:
+@click.option("--user", help="Who you are, where the account you came in by does not say so; asks for your password.")
+def main(verbose: bool, user: str | None) -> None:
     """Read the number plate of every vehicle that passes, at the roadside.
 
     \b
@@ -232,98 +235,6 @@ def replay(settings: Settings, clips: tuple[Path, ...], jsonl: Path | None, real
 
 @main.command()
 @with_settings
-@click.argument("pattern")
-@click.option("--from", "from_", type=click.DateTime(), help="Not before, UTC.")
-@click.option("--to", type=click.DateTime(), help="Before, UTC.")
-@click.option("--country", help="Only this country's plates, e.g. B.")
-@click.option("--reason", default="", help="Why you search; needed, and written down.")
-@click.option("--case", "case_ref", default="", help="For which case; needed, and written down.")
-@click.option("--decision", "decision_ref", help="The prosecutor's decision, for older reads.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Rows at most.")
-def search(
-    settings: Settings,
-    pattern: str,
-    from_: datetime | None,
-    to: datetime | None,
-    country: str | None,
-    reason: str,
-    case_ref: str,
-    decision_ref: str | None,
-    limit: int,
-) -> None:
-    """Find reads by PATTERN: a plate, with ? for one character and * for any.
-
-    \b
-    anpr-node search '1-ABC-*' --reason "burglary Rue Haute" --case LI.17.2026/1234
-    """
-    from anpr_node import search as searching
-    from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store.database import use_store
-    from anpr_node.store.reads import Criteria
-
-    wanted = Criteria(searching.normalise_pattern(pattern), _ns(from_), _ns(to), country, limit)
-    query = searching.Query(getpass.getuser(), wanted, reason, case_ref, decision_ref)
-    with use_store(settings.state_folder) as database:
-        found = searching.search(database, query, SystemClock())
-    click.echo(f"{'UTC':<21}{'plate':<12}{'ctry':<6}{'conf':<6}{'lane':<6}{'direction':<13}hits")
-    for row in found:
-        moment = datetime.fromtimestamp(row.first_seen_ns / NS_PER_S, UTC)
-        click.echo(
-            f"{moment:%Y-%m-%d %H:%M:%S}  {row.vrm:<12}{row.country or '-':<6}{row.confidence:<6.2f}"
-            f"{row.lane:<6}{row.direction:<13}{' '.join(row.hit_categories) or '-'}"
-        )
-    click.echo(f"{len(found)} reads", err=True)
-
-
-def _ns(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * NS_PER_S
-
-
-@main.group()
-def hotlist() -> None:
-    """Lists of watched vehicles."""
-
-
-@hotlist.command("import")
-@with_settings
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--list", "list_id", help="Name of the list. Default: the file's name without its ending.")
-def hotlist_import(settings: Settings, file: Path, list_id: str | None) -> None:
-    """Replace a list by the rows of a CSV FILE.
-
-    The first line names the columns: vrm, and as wanted country, category, priority, reason, issuer, valid_from,
-    valid_to, actions. Bad rows are reported with their line and left out; good rows come in force together.
-    """
-    from anpr_node.drivers.clock import SystemClock
-    from anpr_node.hotlist import csv_import, lists
-    from anpr_node.store.database import use_store
-
-    name, clock = list_id or file.stem, SystemClock()
-    parsed = csv_import.read_csv(file, name)
-    for bad in parsed.bad_rows:
-        click.echo(f"{file}:{bad.line}: {bad.problem}", err=True)
-    with use_store(settings.state_folder) as database:
-        lists.replace(database, name, file.name, parsed.entries, clock.utc_ns(clock.monotonic_ns()))
-    click.echo(f"list {name}: {len(parsed.entries)} entries in force, {len(parsed.bad_rows)} rows left out")
-
-
-@hotlist.command("list")
-@with_settings
-def hotlist_list(settings: Settings) -> None:
-    """Show the lists in force; their plates are not shown."""
-    from anpr_node.hotlist import lists
-    from anpr_node.store.database import use_store
-
-    with use_store(settings.state_folder) as database:
-        in_force = lists.show(database)
-    click.echo(f"{'list':<20}{'entries':<10}{'imported (UTC)':<19}from")
-    for entry in in_force:
-        moment = datetime.fromtimestamp(entry.imported_ns / NS_PER_S, UTC)
-        click.echo(f"{entry.list_id:<20}{entry.entries:<10}{moment:%Y-%m-%d %H:%M}   {entry.source}")
-
-
-@main.command()
-@with_settings
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(settings: Settings, as_json: bool) -> None:
     """How the node stands: running or not, reads, hits, lists, disk. Works beside a running node."""
@@ -359,3 +270,6 @@ def safe(settings: Settings) -> None:
 
     make_safe(settings, SystemClock())
     click.echo("relay, LED and illuminator are off, the trigger is stopped")
+
+
+from anpr_node.commands import hotlist, record, search  # noqa: E402,F401  they add their commands to `main`

@@ -7,17 +7,25 @@ devices or makes folders.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from anpr_node import policy
 from anpr_node.errors import ConfigError
+from anpr_node.policy import Terms, presets
 
 DEFAULT_PATH = Path("/etc/anpr-node/node.toml")
 SYSTEM_STATE = Path("/var/lib/anpr-node")
+RUN_FOLDER = Path("/run/anpr-node")
+"""In memory, made by systemd."""
 SYSTEM_MODELS = Path("/usr/share/anpr-node/models")
+PHONE_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+LIST_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,39}")
 
 
 class Section(BaseModel):
@@ -87,6 +95,34 @@ class StoreSection(Section):
     """Where the record is kept."""
 
     folder: str | None = Field(None, description="the state folder")
+    quota_mb: int = Field(24_000, ge=50, le=10_000_000, description="the record grows no larger than this")
+    free_mb_min: int = Field(500, ge=10, le=1_000_000, description="nor leaves less than this free on the card")
+    sealed_for: str | None = Field(None, description="PEM file: only the holder of this X25519 key can read the reads")
+
+
+class PolicySection(Section):
+    """The law the node lives under; anpr_node/policy/retention.toml has the terms and their sources."""
+
+    preset: Literal["BE", "NL", "FR", "UK", "DE"] = "BE"
+    reads_days: int | None = Field(None, ge=0, le=365, description="shorter than the preset's, never longer")
+    hits_days: int | None = Field(None, ge=0, le=365, description="the same for reads that are on a list")
+
+    @model_validator(mode="after")
+    def _hits_stay_as_long_as_reads(self) -> PolicySection:
+        if self.terms.hits_days < self.terms.reads_days:
+            raise ValueError(f"hits_days is shorter than reads_days ({self.terms.reads_days}): shorten that one too")
+        return self
+
+    @property
+    def terms(self) -> Terms:
+        """The preset's, shortened where the site wants less."""
+        terms = presets()[self.preset]
+        shorter = {
+            name: min(own, getattr(terms, name))
+            for name in ("reads_days", "hits_days")
+            if (own := getattr(self, name)) is not None
+        }
+        return replace(terms, **shorter)
 
 
 class OutputsSection(Section):
@@ -97,12 +133,17 @@ class OutputsSection(Section):
     led_pin: int = Field(27, ge=2, le=27)
     illuminator_pin: int = Field(22, ge=2, le=27)
     relay_pulse_s: float = Field(2.0, ge=0.1, le=8)
+    relay_on_s_min: float = Field(0.2, ge=0.05, le=2, description="the contact stays closed for so long at least")
+    relay_on_s_max: float = Field(8.0, ge=0.5, le=8, description="however many hits follow each other")
+    relay_off_s_min: float = Field(0.3, ge=0.05, le=5, description="and open for so long before it closes again")
     led_pulse_s: float = Field(5.0, ge=0.1, le=60)
 
     @model_validator(mode="after")
     def _pins_differ(self) -> OutputsSection:
         if len({self.relay_pin, self.led_pin, self.illuminator_pin}) < 3:
             raise ValueError("relay_pin, led_pin and illuminator_pin must be three different pins")
+        if not self.relay_on_s_min <= self.relay_pulse_s <= self.relay_on_s_max:
+            raise ValueError("relay_pulse_s must lie between relay_on_s_min and relay_on_s_max")
         return self
 
 
@@ -183,6 +224,95 @@ class ReadingSection(Section):
     better_width: float = Field(1.15, ge=1, le=3, description="after that it is read again when this much wider")
 
 
+ListFormat = Literal["csv", "jsonl", "openalpr", "voi", "ncic", "nedap", "columns"]
+ListAction = Literal["relay", "led", "uplink", "sms", "batch", "silent"]
+
+
+class ListSection(Section):
+    """One hotlist: how it is matched, what its entries are unless they say so, and where it comes from."""
+
+    near: bool = Field(False, description="also match what the recogniser may have misread; for small, urgent lists")
+    wildcard: bool = Field(False, description="entries may be patterns: ? is one character, * any")
+    confidence_min: float = Field(0.0, ge=0, lt=1, description="reads below it match nothing here; for large lists")
+    category: str = "local"
+    priority: int | None = Field(None, ge=0, le=100)
+    actions: list[ListAction] | None = None
+    country: str | None = Field(None, pattern="^[A-Za-z]{1,3}$")
+    issuer: str = Field("", max_length=100)
+    max_age_h: float | None = Field(None, gt=0, le=8760, description="older than this raises an alarm")
+    look_back_h: float = Field(0.0, ge=0, le=8760, description="new entries are matched against reads so old")
+    format: ListFormat = "csv"
+    columns: dict[str, str | int] = Field({}, description="for format = 'columns': our column = theirs, or its number")
+    delimiter: str = Field(";", min_length=1, max_length=1)
+    header: bool = True
+    encoding: str = "utf-8-sig"
+    dates: str | None = Field(None, description="how the columns' dates are written, e.g. %d.%m.%Y; else ISO 8601")
+    url: str | None = Field(None, description="of the signed manifest, https://")
+    public_key: str | None = Field(None, description="Ed25519, base64 of 32 bytes; then unsigned files are refused")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> ListSection:
+        if (self.format == "columns") != bool(self.columns) or (self.columns and "vrm" not in self.columns):
+            raise ValueError("columns is needed with format = 'columns', and only then, and must name vrm")
+        if self.url is not None and (self.public_key is None or not self.url.startswith("https://")):
+            raise ValueError("url must begin with https:// and comes with a public_key")
+        if self.actions and "silent" in self.actions and len(self.actions) > 1:
+            raise ValueError("actions: silent stands alone")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> ListSection:
+        if self.category not in policy.categories():
+            raise ValueError(f"category is none of {', '.join(sorted(policy.categories()))}")
+        if any(isinstance(place, int) and not 1 <= place <= 1000 for place in self.columns.values()):
+            raise ValueError("columns are numbered from 1")
+        if not self.header and any(isinstance(place, str) for place in self.columns.values()):
+            raise ValueError("columns are given by number where header = false")
+        try:
+            "".encode(self.encoding)
+        except LookupError:
+            raise ValueError(f"encoding {self.encoding!r} is not known") from None
+        return self
+
+
+class HotlistsSection(Section):
+    """All hotlists. A list that is not described in `lists` has the defaults of ListSection."""
+
+    ca_file: str | None = Field(None, description="certificates that downloads trust, instead of the system's")
+    skip: list[str] = Field([], description="texts that never hit: known false friends such as 190 or TAXI")
+    repeat_s: float = Field(120.0, ge=0, le=86_400, description="the same vehicle signals once in this time")
+    relay_per_minute_max: int = Field(6, ge=1, le=60, description="more hits than this are stored, and not signalled")
+    lists: dict[str, ListSection] = {}
+
+    @model_validator(mode="after")
+    def _names_are_file_names(self) -> HotlistsSection:
+        bad = [name for name in self.lists if not LIST_NAME.fullmatch(name)]
+        if bad:
+            raise ValueError(f"lists: {bad[0]!r} is no name: 1 to 40 letters, digits, points, - and _")
+        return self
+
+    def of(self, list_id: str) -> ListSection:
+        """The settings of one list."""
+        return self.lists.get(list_id, ListSection())
+
+
+class SmsSection(Section):
+    """The last channel for hits whose actions name `sms`."""
+
+    numbers: list[str] = Field([], description="who is told, as +32470123456; none: nobody")
+    place: str = Field("", max_length=40, description="what the message calls this place; the node's id unless set")
+    after_s: float = Field(30.0, ge=0, le=3600, description="the back office has so long to take the hit")
+    until_s: float = Field(900.0, ge=10, le=86_400, description="older hits are not told any more")
+    per_hour_max: int = Field(10, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _numbers_are_international(self) -> SmsSection:
+        bad = [number for number in self.numbers if not PHONE_NUMBER.fullmatch(number)]
+        if bad:
+            raise ValueError(f"numbers: {bad[0]!r} is not written as +32470123456")
+        return self
+
+
 class QueueSection(Section):
     """Between loop and recorder."""
 
@@ -197,12 +327,15 @@ class Settings(Section):
     sensor: SensorSection = SensorSection()
     models: ModelsSection = ModelsSection()
     store: StoreSection = StoreSection()
+    policy: PolicySection = PolicySection()
     outputs: OutputsSection = OutputsSection()
     trigger: TriggerSection = TriggerSection()
     inputs: InputsSection = InputsSection()
     daynight: DayNightSection = DayNightSection()
     tracking: TrackingSection = TrackingSection()
     reading: ReadingSection = ReadingSection()
+    hotlists: HotlistsSection = HotlistsSection()
+    sms: SmsSection = SmsSection()
     queue: QueueSection = QueueSection()
 
     @model_validator(mode="after")
@@ -284,13 +417,15 @@ def _known_keys(section: list[str]) -> list[str]:
 
 
 def _section(where: list[str]) -> type[BaseModel]:
+    if where[:2] == ["hotlists", "lists"] and len(where) > 2:
+        return ListSection
     kind = Settings.model_fields[where[0]].annotation if where and where[0] in Settings.model_fields else Settings
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else Settings
 
 
 def _allowed(where: list[str]) -> str:
     """The range of a numeric key, as ` (allowed: 1 to 120)`."""
-    schema = _section(where[:1]).model_json_schema().get("properties", {}).get(where[-1] if where else "", {})
+    schema = _section(where[:-1]).model_json_schema().get("properties", {}).get(where[-1] if where else "", {})
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     return f" (allowed: {low} to {high})" if low is not None and high is not None else ""

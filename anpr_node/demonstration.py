@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 from anpr_node import config
-from anpr_node.drivers.clock import SystemClock
+from anpr_node.audit import By
 from anpr_node.drivers.platform import open_platform
-from anpr_node.hotlist import csv_import, lists
+from anpr_node.hotlist.imports import Importer
+from anpr_node.hotlist.lists import open_lists
 from anpr_node.live import REFRESH_S, LiveView
 from anpr_node.node import Node
 from anpr_node.store.database import use_store
@@ -46,8 +47,8 @@ def _watch(node: Node, view: LiveView, seconds: float | None) -> None:
 
 
 def _import_hotlist(settings: config.Settings, folder: Path) -> None:
-    file, clock = folder / "demo.csv", SystemClock()
+    file = folder / "demo.csv"
     file.write_text(HOTLIST, encoding="utf-8")
     with use_store(settings.state_folder) as database:
-        parsed = csv_import.read_csv(file, "demo")
-        lists.replace(database, "demo", file.name, parsed.entries, clock.utc_ns(clock.monotonic_ns()))
+        importer = Importer(open_lists(database, settings), settings, By("demo", "demonstration", time.time_ns()))
+        importer.by_hand(file, "demo", "replace")

@@ -48,6 +48,18 @@ class StoreError(AnprError, OSError):
     """The store cannot be opened or written; nothing is signalled that is not on the card."""
 
 
+class StoreDamaged(StoreError):
+    """The store's file is broken: trying again does not help, it has to be set aside and salvaged."""
+
+
+class EvidenceError(AnprError, ValueError):
+    """A file is no evidence package, or not as the node signed it."""
+
+
+class StoreLogLost(StoreError):
+    """The store's log was deleted under the node; everything is in the file again, and the node has to start anew."""
+
+
 class WiringError(AnprError, OSError):
     """A pin cannot be driven: in use, absent, or held longer than the circuit allows."""
 

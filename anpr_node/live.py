@@ -54,9 +54,9 @@ class LiveView:
             f"{moment:%H:%M:%S}.{moment.microsecond // 100_000:<4d}{read.vrm:<10}{read.country or '-':<6}"
             f"{read.confidence:<7.2f}{read.votes:<7d}{read.direction:<13}"
         )
-        if not recorded.hits:
+        if not recorded.shown_hits:
             return text + note
-        entry = recorded.hits[0].entry
+        entry = recorded.shown_hits[0].entry
         flagged = f"{text}** HIT {entry.category}: {entry.reason} **{note}"
         return f"{BOLD_RED}{flagged}{PLAIN}" if self._colour else flagged
 

@@ -11,22 +11,28 @@ import contextlib
 import logging
 import queue
 import shutil
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from anpr_node import __version__
-from anpr_node.alert.signals import Signals
+from anpr_node import __version__, audit
+from anpr_node.alert.signals import signals_of
 from anpr_node.config import Settings
 from anpr_node.daylight import DayNight
 from anpr_node.drivers.platform import Platform
-from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreError
+from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError, StoreLogLost
+from anpr_node.hotlist.matching import open_matcher
+from anpr_node.keeper import Keeper
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorded, Recorder
 from anpr_node.records import Frame
+from anpr_node.store import reads, recovery
 from anpr_node.store.database import checkpoint, note_start, open_store
+from anpr_node.store.sealing import load_seal
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
@@ -39,7 +45,11 @@ JOIN_S = 5.0
 """At the stop each thread gets so long; what the recorder has not written by then is dropped and counted."""
 STORE_BUSY_S = 0.2
 """The recorder waits no longer than this for another writer at once: pulses end by its tick."""
+KEEP_EVERY_S = 0.5
+KEEPER_BUSY_S = 0.05
+"""The keeper waits shorter than the recorder: while it waits for a reader, nobody writes."""
 START_FREE_MB_MIN = 10
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 LOOP_TIMES_KEPT = 300
 RECENT_KEPT = 200
 
@@ -86,6 +96,7 @@ class Node:
         self._pipeline = Pipeline(
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
+        self._seal = load_seal(Path(settings.store.sealed_for)) if settings.store.sealed_for else None
         self._note_start()
         self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
         self._waiting: Ripe | None = None
@@ -101,12 +112,20 @@ class Node:
         self._passages_seen = (0, 0)
         self._threads = [
             threading.Thread(target=self._guard, args=(body,), name=name)
-            for name, body in (("inputs", self._watch_inputs), ("recorder", self._record), ("loop", self._loop))
+            for name, body in (
+                ("inputs", self._watch_inputs),
+                ("keeper", self._keep),
+                ("recorder", self._record),
+                ("loop", self._loop),
+            )
         ]
+        self._recorder = next(thread for thread in self._threads if thread.name == "recorder")
 
     def _note_start(self) -> None:
         """Write down that this node started: the record's first question, and the proof that the card takes writes."""
         clock, folder = self.platform.clock, self._settings.state_folder
+        monotonic_ns = clock.monotonic_ns()
+        recovery.make_sound(folder, clock.utc_ns(monotonic_ns))
         with contextlib.closing(open_store(folder)) as database:
             free_mb = shutil.disk_usage(folder).free // 1_000_000
             if free_mb < START_FREE_MB_MIN:
@@ -114,12 +133,17 @@ class Node:
             note_start(
                 database,
                 {
-                    "started_ns": clock.utc_ns(clock.monotonic_ns()),
+                    "started_ns": clock.utc_ns(monotonic_ns),
+                    "boot_id": BOOT_ID,
+                    "offset_ns": clock.utc_ns(monotonic_ns) - monotonic_ns,
+                    "reads_before": reads.newest_rowid(database),
                     "node_id": self._settings.node.id,
                     "software_version": __version__,
                     "model_id": self._pipeline.model_id,
                 },
             )
+            self._pipeline.ids.start_after(reads.newest_id(database))
+        audit.note_configuration(folder, "node", self._settings.model_dump(mode="json"), clock.utc_ns(monotonic_ns))
 
     def __enter__(self) -> Node:
         self.start()
@@ -154,7 +178,7 @@ class Node:
         for thread in reversed(self._threads):  # the loop first: it feeds the recorder
             self._join(thread)
         self._giving_up.set()
-        self._join(self._threads[0])  # the pins are its own until its last commit is over
+        self._join(self._recorder)  # the pins are its own until its last commit is over
         self._count_left()
         self.platform.close()
 
@@ -195,7 +219,11 @@ class Node:
         """Follow faults and presence, and end the node in order when the supply gives its warning."""
         while not self._stopping.wait(TICK_S):
             self.platform.tick()
+            self.platform.outputs.led.show("fault", self._is_faulty())
             self._expect_power()
+
+    def _is_faulty(self) -> bool:
+        return self.platform.illuminator is not None and self.platform.illuminator.is_faulty
 
     def _loop(self) -> None:
         """The loop's thread; the recorder empties the queue when it has ended, for whatever reason."""
@@ -246,17 +274,49 @@ class Node:
                 log.error("read dropped: the recorder is %d reads behind", self._queue.qsize())
 
     def _record(self) -> None:
+        """The recorder's thread.
+
+        A store that breaks is replaced by a sound one for what waits; then the node ends, so that everybody who had the
+        broken one open begins anew.
+        """
+        try:
+            self._record_into_store()
+        except StoreDamaged:
+            self._stopping.set()
+            recovery.make_sound(
+                self._settings.state_folder, self.platform.clock.utc_ns(self.platform.clock.monotonic_ns())
+            )
+            self._record_into_store()
+            raise
+
+    def _record_into_store(self) -> None:
         """Store, match and signal until the loop has ended and everything it handed over is on the card."""
-        outputs, outputs_settings = self.platform.outputs, self._settings.outputs
-        signals = Signals(outputs, outputs_settings.relay_pulse_s, outputs_settings.led_pulse_s)
-        with contextlib.closing(open_store(self._settings.state_folder, STORE_BUSY_S)) as database:
-            writer = Recorder(database, signals, self.platform.clock)
+        outputs, settings = self.platform.outputs, self._settings
+        outputs.led.show("ok")
+        with contextlib.ExitStack() as open_now:
+            database = open_now.enter_context(contextlib.closing(open_store(settings.state_folder, STORE_BUSY_S)))
+            matcher = open_now.enter_context(contextlib.closing(open_matcher(database, settings)))
+            signals = signals_of(outputs, settings)
+            writer = Recorder(database, signals, self.platform.clock, matcher, settings.policy, self._seal)
             while self._has_work() and not self._giving_up.is_set():
                 outputs.tick()
                 self._waiting = self._waiting or self._next_ripe()
                 if self._waiting and self._store(writer, self._waiting):
                     self._waiting = None
             checkpoint(database)
+
+    def _keep(self) -> None:
+        """Retention, room and the log, beside the recorder; ends with it, after a store that is broken or full."""
+        with contextlib.closing(open_store(self._settings.state_folder, KEEPER_BUSY_S)) as database:
+            keeper = Keeper(database, self._settings, self.platform.clock, BOOT_ID)
+            while not self._stopping.wait(KEEP_EVERY_S):
+                try:
+                    keeper.tick()
+                except StoreDamaged:
+                    raise
+                except (StoreError, sqlite3.Error) as error:
+                    log.error("the record is not kept in order now: %s", error)
+                    self._stopping.wait(STORE_RETRY_S)
 
     def _has_work(self) -> bool:
         return self._waiting is not None or not self._loop_ended.is_set() or not self._queue.empty()
@@ -270,7 +330,12 @@ class Node:
     def _store(self, writer: Recorder, ripe: Ripe) -> bool:
         """Whether the read is on the card now. A full card may get room again: it is tried until the node must stop."""
         try:
-            recorded = writer.record(ripe.read, ripe.evidence)
+            recorded = writer.record(ripe.read, ripe.evidence, ripe.decided_ns)
+        except StoreDamaged:
+            recovery.mark_damaged(self._settings.state_folder)
+            raise
+        except StoreLogLost:
+            raise
         except StoreError as error:
             self._store_failures += 1
             log.error("%s", error)
@@ -278,7 +343,7 @@ class Node:
                 raise
             return False
         self._reads += recorded.read.corrects is None
-        self._hits += len(recorded.hits)
+        self._hits += len(recorded.shown_hits)
         self.recent.append(recorded)
         return True
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from anpr_node import __version__
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
-from anpr_node.ids import uuid7
+from anpr_node.ids import Ids
 from anpr_node.records import Evidence, Frame, PlateBox, PlateRead, Reading
 from anpr_node.tracking.passage import Passage, touches_edge
 from anpr_node.tracking.repeats import Published, RecentReads
@@ -20,6 +20,7 @@ from anpr_node.tracking.vote import Vote
 from anpr_node.vision import syntax
 from anpr_node.vision.reader import PlateReader
 
+NS_PER_US = 1_000
 TWIN_OVERLAP = 0.3
 ENTERED_HEIGHTS = 0.6
 """A rough box nearer to the edge than this may show a part of a plate, which grows as it comes in, whatever its way."""
@@ -31,6 +32,8 @@ class Ripe:
 
     read: PlateRead
     evidence: Evidence
+    decided_ns: int | None = None
+    """Monotonic end of the exposure of the frame that decided; None at the end of a recording."""
 
 
 @dataclass
@@ -52,10 +55,12 @@ class Pipeline:
     def __init__(self, reader: PlateReader, clock: Clock, settings: Settings) -> None:
         self._reader = reader
         self._clock = clock
+        self.ids = Ids()
         self._settings = settings
         self._tracker = Tracker(settings.tracking)
         self._passages: dict[int, Passage] = {}
         self._recent = RecentReads(settings.tracking.repeat_s)
+        self._decided_ns: int | None = None
         self.counters = Counters()
 
     @property
@@ -74,11 +79,13 @@ class Pipeline:
         self._read_some(seen, frame)
         gone = self._tracker.out_of_sight(frame.captured_ns)
         self._tracker.drop_lost(frame.captured_ns)
+        self._decided_ns = frame.captured_ns + frame.exposure_us * NS_PER_US // 2
         return [*self._publish(seen, ended=False), *self._publish(gone, ended=True)]
 
     def finish(self) -> list[Ripe]:
         """The camera has ended: what is still in view is published on what is known."""
         tracks, self._tracker.tracks = self._tracker.tracks, []
+        self._decided_ns = None
         return list(self._publish(tracks, ended=True))
 
     def _read_some(self, seen: list[Track], frame: Frame) -> None:
@@ -155,7 +162,7 @@ class Pipeline:
             self.counters.reads += 1
         last_seen_ns = self._clock.utc_ns(track.last_seen_ns)
         read = PlateRead(
-            read_id=uuid7(last_seen_ns),
+            read_id=self.ids.make(last_seen_ns),
             node_id=self._settings.node.id,
             vrm=verdict.text,
             country=verdict.country,
@@ -177,4 +184,4 @@ class Pipeline:
         )
         passage.published, passage.published_id = verdict.text, read.read_id
         self._recent.remember(Published(verdict.text, read.read_id, passage.corrections, track), corrects)
-        return Ripe(read, kept.evidence)
+        return Ripe(read, kept.evidence, self._decided_ns)

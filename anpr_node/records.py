@@ -160,7 +160,11 @@ class PlateRead:
 
 @dataclass(frozen=True, slots=True)
 class HotlistEntry:
-    """One watched vehicle. Times are UTC nanoseconds, None means open; `actions` says what a hit does here."""
+    """One watched vehicle. Times are UTC nanoseconds, None means open; `actions` says what a hit does here.
+
+    In `vrm` of a wildcard entry `?` is one character and `*` any. `exact_only` entries never match loosely, whatever
+    their list allows.
+    """
 
     list_id: str
     vrm: str
@@ -172,14 +176,30 @@ class HotlistEntry:
     valid_from_ns: int | None
     valid_to_ns: int | None
     actions: tuple[str, ...]
+    exact_only: bool = False
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether `vrm` is a pattern."""
+        return "?" in self.vrm or "*" in self.vrm
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody at the roadside may notice."""
+        return "silent" in self.actions
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A read that is on a list. Unverified until a person has compared the picture; `match` is exact for now."""
+    """A read that is on a list. Unverified until a person has compared the picture.
+
+    `match` is exact, near, wildcard or retrospective. `held_back` says why it was not signalled: `repeat` of the same
+    vehicle, or the `rate` limit; it is stored and sent all the same.
+    """
 
     hit_id: str
     read_id: str
     entry: HotlistEntry
     match: str
     raised_at_ns: int
+    held_back: str | None = None

@@ -1,20 +1,22 @@
-"""Searching the record: nobody searches without a reason and a case, and every request is written down.
+"""Searching the record: nobody without a reason and a case, old reads only on a decision, every request written down.
 
 Only the store's own reads are shown; nothing is changed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sqlite_utils import Database
 
-from anpr_node import vrm
-from anpr_node.drivers.clock import Clock
+from anpr_node import audit, vrm
 from anpr_node.errors import RefusedByPolicy
-from anpr_node.store.reads import Criteria, FoundRead, find_reads, log_search
+from anpr_node.policy import Terms, confusions
+from anpr_node.store.finding import Criteria, FoundRead, find_reads, reads_before
 
 WILDCARDS = "?*"
+NEAR_CHANGES_MAX = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +30,87 @@ class Query:
     decision_ref: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found, and from when on was looked where the gate kept older reads out; None: everywhere."""
+
+    reads: list[FoundRead]
+    only_from_ns: int | None
+
+
 def normalise_pattern(text: str) -> str:
     """A pattern as it is matched: `1-ab?-*` becomes `1AB?*`."""
     return "".join(char if char in WILDCARDS else vrm.normalise(char) for char in text)
 
 
-def search(database: Database, query: Query, clock: Clock) -> list[FoundRead]:
+def near_texts(text: str) -> tuple[str, ...]:
+    """The text and what it may have been misread as: up to two characters taken for others that look like them."""
+    near = {text}
+    for _ in range(NEAR_CHANGES_MAX):
+        near |= {
+            other[:at] + taken + other[at + 1 :]
+            for other in near
+            for at, char in enumerate(text)
+            if other[at] == char
+            for taken in confusions("search").get(char, "")
+        }
+    return tuple(sorted(near))
+
+
+def search(database: Database, folder: Path, query: Query, terms: Terms, now_ns: int) -> Answer:
     """The reads that fit, newest first.
 
+    Without a decision nothing beyond the gate is shown: a search that names no beginning is narrowed to this side.
+
     Raises:
-        RefusedByPolicy: no reason or no case reference; the refusal is logged.
+        RefusedByPolicy: no reason, no case reference, or older reads wanted without a decision; the refusal is audited.
 
     """
-    allowed = bool(query.reason.strip() and query.case_ref.strip())
-    found = list(find_reads(database, query.wanted)) if allowed else []
-    log_search(
-        database,
-        {
-            "at_ns": clock.utc_ns(clock.monotonic_ns()),
-            "actor": query.actor,
-            "pattern": query.wanted.pattern,
-            "reason": query.reason,
-            "case_ref": query.case_ref,
-            "decision_ref": query.decision_ref,
-            "outcome": "answered" if allowed else "refused",
-            "rows_seen": len(found),
-        },
+    if not query.reason.strip() or not query.case_ref.strip():
+        _refuse(folder, query, now_ns, "a search needs --reason and --case: say why you look and for which case")
+    gate_ns, only_hits_before_ns = terms.gate_ns(now_ns, query.decision_ref), terms.only_hits_before_ns(now_ns)
+    wanted = query.wanted
+    if gate_ns is not None and wanted.from_ns is None and not _all_before(wanted, gate_ns):
+        wanted = replace(wanted, from_ns=gate_ns)
+    elif gate_ns is not None and (wanted.from_ns is None or wanted.from_ns < gate_ns):
+        _refuse(folder, query, now_ns, _past_gate(terms))
+    found = find_reads(database, wanted, only_hits_before_ns)
+    narrowed = wanted is not query.wanted and reads_before(database, gate_ns or 0, only_hits_before_ns)
+    narrowed_ns = gate_ns if narrowed else None
+    if not found and narrowed_ns is not None:
+        _refuse(folder, query, now_ns, f"nothing on this side of the gate; {_past_gate(terms)}")
+    _write_down(folder, query, now_ns, "done", {"from_ns": wanted.from_ns, "rows": len(found)})
+    return Answer(found, narrowed_ns)
+
+
+def _all_before(wanted: Criteria, gate_ns: int) -> bool:
+    return wanted.to_ns is not None and wanted.to_ns <= gate_ns
+
+
+def _past_gate(terms: Terms) -> str:
+    return f"reads older than {terms.gate_days} days are shown on a decision only: give its reference with --decision"
+
+
+def _refuse(folder: Path, query: Query, now_ns: int, problem: str) -> None:
+    _write_down(folder, query, now_ns, "refused", {"problem": problem})
+    raise RefusedByPolicy(problem)
+
+
+def _write_down(folder: Path, query: Query, now_ns: int, outcome: str, more: dict[str, object]) -> None:
+    wanted = query.wanted
+    asked = {
+        name: value
+        for name in ("pattern", "from_ns", "to_ns", "country", "direction", "category")
+        if (value := getattr(wanted, name)) is not None
+    }
+    entry = audit.Entry(
+        query.actor,
+        "search",
+        outcome,
+        query.reason,
+        query.case_ref,
+        query.decision_ref or "",
+        rows=int(str(more.get("rows", 0))),
+        detail={**asked, "near": bool(wanted.near), **{k: v for k, v in more.items() if v is not None}},
     )
-    if not allowed:
-        raise RefusedByPolicy("a search needs --reason and --case: say why you look and for which case")
-    return found
+    audit.append(folder, entry, now_ns)

@@ -14,17 +14,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from anpr_node import __version__
-from anpr_node.config import Settings
+from anpr_node import __version__, audit
+from anpr_node.config import RUN_FOLDER, Settings
 from anpr_node.hotlist import lists
 from anpr_node.node import Snapshot
-from anpr_node.store.database import use_store
+from anpr_node.store.database import figures, use_store
 from anpr_node.store.events import last_events
+from anpr_node.store.silence import count_shown
 from anpr_node.supervision.alarms import Alarm
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
-RUN_FOLDER = Path("/run/anpr-node")
 NS_PER_S = 1_000_000_000
 
 
@@ -56,30 +56,38 @@ def read_heartbeat(settings: Settings) -> dict[str, Any] | None:
 
 def collect(settings: Settings) -> dict[str, Any]:
     """Everything that `anpr-node status --json` prints. Raises StoreError."""
+    now_ns = time.time_ns()
     with use_store(settings.state_folder) as database:
-        reads, first_ns, last_ns = database.execute(
-            "SELECT count(*), min(first_seen_ns), max(last_seen_ns) FROM read WHERE corrects IS NULL"
-        ).fetchone()
-        hits = database.execute("SELECT count(*) FROM hit").fetchone()[0]
-        waiting = database.execute("SELECT count(*) FROM outbox").fetchone()[0]
+        shown = count_shown(database, settings.policy.terms.only_hits_before_ns(now_ns))
         in_force = lists.show(database)
         events = last_events(database)
-    now_s, running = time.time(), read_heartbeat(settings)
+        record = figures(database)
+        alarms = lists.overdue(database, settings, now_ns)
+    running = read_heartbeat(settings)
     return {
         "node_id": settings.node.id,
         "software_version": __version__,
         "running": running,
         "alarms": running["alarms"] if running else [],
         "events": [{"at_s": e.at_ns / NS_PER_S, "what": e.what, "kind": e.kind, "detail": e.detail} for e in events],
-        "reads": reads,
-        "hits": hits,
-        "first_read_s": first_ns and first_ns / NS_PER_S,
-        "last_read_s": last_ns and last_ns / NS_PER_S,
-        "outbox": waiting,
+        "reads": shown.reads,
+        "hits": shown.hits,
+        "first_read_s": shown.first_ns and shown.first_ns / NS_PER_S,
+        "last_read_s": shown.last_ns and shown.last_ns / NS_PER_S,
+        "outbox": shown.outbox,
+        "record": record,
+        "audit_head": audit.head(settings.state_folder),
         "hotlists": [
-            {"list_id": s.list_id, "entries": s.entries, "age_h": round((now_s - s.imported_ns / NS_PER_S) / 3600, 1)}
+            {
+                "list_id": s.list_id,
+                "entries": s.entries,
+                "age_h": round(s.age_h(now_ns), 1),
+                "signed": bool(s.signed),
+                "revision": s.revision if s.signed else None,
+            }
             for s in in_force
         ],
+        "hotlist_alarms": [f"list {name}: {problem}" for name, problem in alarms],
         "disk_free_mb": shutil.disk_usage(settings.state_folder).free // 1_000_000,
         "state_folder": str(settings.state_folder),
     }
@@ -99,8 +107,15 @@ def as_text(status: dict[str, Any]) -> str:
     lines += [f"ALARM       {alarm['kind']} ({alarm['detail']}): {alarm['advice']}" for alarm in status["alarms"]]
     lines.append(f"reads       {status['reads']} stored, {status['hits']} hits, {status['outbox']} waiting to be sent")
     for entry in status["hotlists"]:
-        lines.append(f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old")
+        lines.append(
+            f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old"
+            f"{'' if entry['signed'] else ', UNSIGNED'}"
+        )
+    lines += [f"ALARM       {problem}" for problem in status["hotlist_alarms"]]
     if not status["hotlists"]:
         lines.append("hotlist     none (import one with: anpr-node hotlist import FILE.csv)")
+    dropped = [f"{n} {name[8:]}" for name, n in status["record"].items() if name.startswith("dropped_")]
+    if dropped:
+        lines.append(f"dropped     {', '.join(dropped).replace('_', ' ')}: the record was full")
     lines.append(f"disk        {status['disk_free_mb']} MB free, {status['state_folder']}")
     return "\n".join(lines)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+import tempfile
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from sqlite_utils import Database
+
+from anpr_node.audit import By
+from anpr_node.config import Settings
+from anpr_node.hotlist.imports import Importer
+from anpr_node.hotlist.lists import Taken, open_lists
 from anpr_node.records import Candidate, ClockState, Evidence, Frame, PlateBox, PlateRead, PlateText
 
 NS_PER_S = 1_000_000_000
@@ -55,3 +64,16 @@ def evidence() -> Evidence:
     """A patch and an overview that are no plain surfaces."""
     rng = np.random.default_rng(1)
     return Evidence(rng.integers(0, 255, (40, 180), np.uint8), rng.integers(0, 255, (200, 300), np.uint8))
+
+
+def put_list(store: Database, settings: Settings, text: str, name: str = "l", **options: Any) -> Taken:
+    """Put rows of our CSV in force by hand."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.csv"
+        path.write_text(text, encoding="utf-8")
+        return importer(store, settings).by_hand(path, name, options.pop("operation", "replace"), **options)
+
+
+def importer(store: Database, settings: Settings, at_ns: int = 7, reason: str = "a test") -> Importer:
+    """Who imports lists in tests."""
+    return Importer(open_lists(store, settings), settings, By("tester", reason, at_ns))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from conftest import PICTURES, ROOT
 from test_replay import make_clip
 
 from anpr_node.cli import main
+from anpr_node.commands.guard import Guarded
+from anpr_node.policy import roles
 
 
 @pytest.fixture
@@ -37,9 +41,25 @@ COMMANDS = [
     ["hotlist"],
     ["hotlist", "import"],
     ["hotlist", "list"],
+    ["hotlist", "update"],
+    ["hotlist", "status"],
+    ["hotlist", "preview"],
+    ["hotlist", "hits"],
+    ["hotlist", "look"],
+    ["hotlist", "verify"],
+    ["hotlist", "sign"],
     ["status"],
     ["check"],
     ["safe"],
+    ["evidence", "export"],
+    ["evidence", "verify"],
+    ["audit", "show"],
+    ["audit", "verify"],
+    ["user", "add"],
+    ["user", "list"],
+    ["user", "remove"],
+    ["purge"],
+    ["store", "encrypt"],
 ]
 
 
@@ -164,19 +184,22 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
 
     from makers import evidence, read
 
+    from anpr_node import audit
     from anpr_node.recorder import encode
     from anpr_node.store.database import open_store
     from anpr_node.store.reads import add_read
 
     with closing(open_store(tmp_path / "state")) as database:
-        add_read(database, read("1ABC123"), encode(evidence()), [])
+        add_read(database, read("1ABC123", at_s=time.time() - 60), encode(evidence()), [])
     result = call("search", "--config", config, "1-abc-*", "--reason", "burglary", "--case", "LI/1")
     assert result.exit_code == 0
     assert "1ABC123" in result.stdout
     call("search", "--config", config, "*")
-    with closing(open_store(tmp_path / "state")) as database:
-        log = database.execute("SELECT pattern, reason, case_ref, outcome, rows_seen FROM search_log").fetchall()
-    assert log == [("1ABC*", "burglary", "LI/1", "answered", 1), ("*", "", "", "refused", 0)]
+    log = [line.entry for line in audit.read(tmp_path / "state")]
+    assert [(e.detail["pattern"], e.reason, e.case_ref, e.outcome, e.rows) for e in log] == [
+        ("1ABC*", "burglary", "LI/1", "done", 1),
+        ("*", "", "", "refused", 0),
+    ]
 
 
 def test_check_says_what_to_do(config: Path, tmp_path: Path) -> None:
@@ -224,3 +247,19 @@ def test_a_damaged_store_is_one_line(config: Path, tmp_path: Path, command: list
     assert result.exit_code == 1
     assert result.stderr.startswith("error:")
     assert result.stderr.count("\n") == 1
+
+
+def test_every_command_stands_behind_the_guard_and_in_the_roles() -> None:
+    known = roles().anyone.union(*roles().commands.values())
+
+    def walk(group: click.Group, path: tuple[str, ...]) -> list[str]:
+        found = []
+        for name, command in group.commands.items():
+            if isinstance(command, click.Group):
+                found += walk(command, (*path, name))
+            else:
+                assert isinstance(command, Guarded), name
+                found.append(" ".join((*path, name)))
+        return found
+
+    assert set(walk(main, ())) <= set(known)

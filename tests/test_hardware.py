@@ -17,6 +17,7 @@ from gpiozero.pins.mock import MockFactory
 
 from anpr_node.config import Settings, TriggerSection, load
 from anpr_node.drivers.boards import BOARDS
+from anpr_node.drivers.gpio import PATTERNS
 from anpr_node.drivers.trigger import DUTY_MAX, PULSE_MAX_US
 
 OVERLAY = ROOT / "image" / "overlay"
@@ -168,7 +169,23 @@ def test_the_example_configuration_is_valid() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_the_unit_is_hardened() -> None:
-    unit = OVERLAY / "etc" / "systemd" / "system" / "anpr-node.service"
+@pytest.mark.parametrize("name", ["anpr-node.service", "anpr-node-lists.service"])
+def test_the_unit_is_hardened(name: str) -> None:
+    unit = OVERLAY / "etc" / "systemd" / "system" / name
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=30", str(unit)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_the_drawing_of_the_led_is_that_of_the_patterns() -> None:
+    """600 units are six seconds; each lit stretch begins with M and its place."""
+    drawing = (ROOT / "hw" / "led.svg").read_text()
+    for state, pattern in PATTERNS.items():
+        path = re.search(rf'id="{state}" d="([^"]+)"', drawing)
+        assert path
+        drawn = [(float(x), float(w)) for x, w in re.findall(r"M([\d.]+) \d+h([\d.]+)", path[1])]
+        lit, at_ms = [], 0
+        for index, length_ms in enumerate(pattern * 6):
+            if index % 2 == 0 and at_ms < 6000:
+                lit.append((110 + at_ms / 10, min(length_ms, 6000 - at_ms) / 10))
+            at_ms += length_ms
+        assert drawn == lit

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 from gpiozero.pins.mock import MockFactory
-from makers import NS_PER_S, evidence, read
+from makers import NS_PER_S, evidence, put_list, read
 from sqlite_utils import Database
 
 from anpr_node.alert.signals import Signals
+from anpr_node.config import Settings
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
 from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.errors import StoreError, WiringError
-from anpr_node.hotlist import csv_import, lists
+from anpr_node.hotlist.matching import open_matcher
 from anpr_node.recorder import Recorder
 
 PINS = Pins(relay=17, led=27, illuminator=22)
@@ -36,11 +37,10 @@ def outputs(clock: SimulatedClock) -> Iterator[Outputs]:
 
 
 @pytest.fixture
-def recorder(store: Database, outputs: Outputs, clock: SimulatedClock, tmp_path: Path) -> Recorder:
-    path = tmp_path / "list.csv"
-    path.write_text("vrm,category\n1ABC123,seize\n2DEF456,inspection\n3GHI789,discreet\n")
-    lists.replace(store, "l", "f", csv_import.read_csv(path, "l").entries, 0)
-    return Recorder(store, Signals(outputs, relay_pulse_s=2.0, led_pulse_s=5.0), clock)
+def recorder(store: Database, settings: Settings, outputs: Outputs, clock: SimulatedClock) -> Iterator[Recorder]:
+    put_list(store, settings, "vrm,category\n1ABC123,seize\n2DEF456,inspection\n3GHI789,discreet\n")
+    with closing(open_matcher(store, settings)) as matcher:
+        yield Recorder(store, Signals(outputs, relay_pulse_s=2.0, led_pulse_s=5.0), clock, matcher)
 
 
 def test_a_hit_pulses_relay_and_led_and_both_fall_off(
@@ -148,3 +148,20 @@ def test_the_relay_opens_in_time_however_many_hits_follow_each_other(clock: Simu
         closed_s += wired.relay.is_on / 10
     assert closed_s > 25, "it takes short breaks only"
     wired.close()
+
+
+def test_no_signal_waits_for_the_stores_log(recorder: Recorder, store: Database) -> None:
+    """SQLite writes its log back within a commit; here the keeper does, beside the recorder (test_retention.py)."""
+    assert recorder is not None
+    assert store.execute("PRAGMA wal_autocheckpoint").fetchone()[0] == 0
+
+
+def test_a_hit_knows_how_long_after_the_exposure_the_relay_closed(
+    recorder: Recorder, store: Database, clock: SimulatedClock
+) -> None:
+    clock.advance_to(NS_PER_S)
+    recorder.record(read("1ABC123", "r1"), evidence(), decided_ns=NS_PER_S - 42_000_000)
+    recorder.record(read("3GHI789", "r2"), evidence(), decided_ns=NS_PER_S - 42_000_000)
+    recorder.record(read("1ABC123", "r3"), evidence())
+    stored = dict(store.execute("SELECT read_id, relay_latency_us FROM hit").fetchall())
+    assert stored == {"r1": 42_000, "r2": None, "r3": None}, "a silent hit has none, nor has one without a moment"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from anpr_node.errors import StoreError
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store.database import FILE_NAME, open_store, use_store
-from anpr_node.store.reads import Criteria, add_read, find_reads, load_evidence
+from anpr_node.store.finding import Criteria, find_reads
+from anpr_node.store.reads import add_read, load_evidence
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
 
@@ -32,7 +34,7 @@ def test_a_commit_survives_a_power_cut_by_its_settings(store: Database) -> None:
 
 def test_every_table_of_ours_is_strict(store: Database) -> None:
     ours = {row[1] for row in store.execute("PRAGMA table_list") if row[5] == 1}
-    assert {"read", "evidence", "outbox", "hotlist", "hotlist_entry", "hit", "search_log"} <= ours
+    assert {"read", "evidence", "outbox", "hotlist", "hit", "figure", "person"} <= ours
 
 
 def test_a_read_comes_with_evidence_hits_and_outbox(store: Database) -> None:
@@ -77,6 +79,16 @@ def test_another_process_sees_only_whole_reads(store: Database, tmp_path: Path) 
         assert other.execute("SELECT count(*) FROM read").fetchone()[0] == 0
     assert other.execute("SELECT count(*) FROM read").fetchone()[0] == 1
     other.close()
+
+
+def test_a_store_opens_while_another_process_writes(tmp_path: Path) -> None:
+    writer = open_store(tmp_path)
+    assert writer.execute("PRAGMA auto_vacuum").fetchone()[0] == 2
+    writer.execute("BEGIN IMMEDIATE")
+    began_s = time.monotonic()
+    open_store(tmp_path).close()
+    assert time.monotonic() - began_s < 5, "it does not wait for the writer"
+    writer.close()
 
 
 def test_opening_twice_migrates_once(tmp_path: Path) -> None:

@@ -8,36 +8,51 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from anpr_node.alert.restraint import Restraint
+from anpr_node.config import Settings
 from anpr_node.drivers.gpio import Outputs
 from anpr_node.records import Hit
 
 log = logging.getLogger(__name__)
 
-READ_BLINK_S = 0.05
-
 
 class Signals:
     """Drives the outputs for hits and reads; pulses end by `Outputs.tick`."""
 
-    def __init__(self, outputs: Outputs, relay_pulse_s: float, led_pulse_s: float) -> None:
+    def __init__(
+        self, outputs: Outputs, relay_pulse_s: float, led_pulse_s: float, restraint: Restraint | None = None
+    ) -> None:
         self._outputs = outputs
         self._relay_pulse_s = relay_pulse_s
         self._led_pulse_s = led_pulse_s
+        self.restraint = restraint or Restraint()
 
     def read_stored(self) -> None:
-        """One short blink: the technician sees that a read reached the card."""
-        if not self._outputs.led.is_on:
-            self._outputs.led.pulse(READ_BLINK_S)
+        """One flash: the technician sees that a read reached the card."""
+        self._outputs.led.flash()
 
-    def raise_hits(self, hits: Sequence[Hit]) -> None:
-        """Signal the hits of one read. One silent entry silences all of them: nobody at the roadside may notice."""
-        actions = {action for hit in hits for action in hit.entry.actions}
-        if "silent" in actions:
-            return
+    def raise_hits(self, vrm: str, hits: Sequence[Hit], now_ns: int) -> bool:
+        """Signal the hits of one read; says whether the relay is closed for them now.
+
+        One silent entry silences all of them: nobody at the roadside may notice.
+        """
+        if any(hit.entry.is_silent for hit in hits):
+            return False
         for hit in hits:
-            log.info("hit hit_id=%s read_id=%s list=%s category=%s", hit.hit_id, hit.read_id, hit.entry.list_id,
-                     hit.entry.category)  # fmt: skip
+            log.info("hit hit_id=%s read_id=%s list=%s category=%s match=%s", hit.hit_id, hit.read_id,
+                     hit.entry.list_id, hit.entry.category, hit.match)  # fmt: skip
+        signalled = [hit for hit in hits if hit.held_back is None]
+        self.restraint.signalled(vrm, signalled, now_ns)
+        actions = {action for hit in signalled for action in hit.entry.actions}
         if "relay" in actions:
             self._outputs.relay.pulse(self._relay_pulse_s)
         if "led" in actions:
-            self._outputs.led.pulse(self._led_pulse_s)
+            self._outputs.led.flicker(self._led_pulse_s)
+        return "relay" in actions and self._outputs.relay.is_on
+
+
+def signals_of(outputs: Outputs, settings: Settings) -> Signals:
+    """The signals of a node, by its settings."""
+    section, lists = settings.outputs, settings.hotlists
+    restraint = Restraint(lists.repeat_s, lists.relay_per_minute_max)
+    return Signals(outputs, section.relay_pulse_s, section.led_pulse_s, restraint)

@@ -7,6 +7,7 @@ dead process means off. Pulses end when `tick` is called, by the injected clock;
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from gpiozero import DigitalOutputDevice
 from gpiozero.exc import GPIOZeroError
@@ -17,10 +18,29 @@ from anpr_node.errors import WiringError
 
 NS_PER_S = 1_000_000_000
 
-RELAY_ON_S_MAX = 8.0
-"""However many hits follow each other: the contact opens in between. See hw/README.md."""
-LED_ON_S_MAX = 60.0
-BREAK_S = 0.5
+
+@dataclass(frozen=True, slots=True)
+class RelayLimits:
+    """How the contact may move: closed for so long at least and at most, open for so long at least in between.
+
+    However many hits follow each other, the contact opens in between and never chatters. See hw/README.md.
+    """
+
+    on_s_min: float = 0.2
+    on_s_max: float = 8.0
+    off_s_min: float = 0.3
+
+
+PATTERNS: dict[str, tuple[int, ...]] = {
+    "fault": (900, 100),
+    "calibrating": (1000, 1000),
+    "no_link": (100, 200, 100, 2600),
+    "ok": (100, 2900),
+}
+"""Milliseconds on, off, on, off … of each state of the status LED, the most important first. See hw/led.md."""
+HIT_PATTERN = (100, 100)
+NS_PER_MS = 1_000_000
+READ_FLASH_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +81,26 @@ class SwitchedOutput:
 
 
 class PulsedOutput(SwitchedOutput):
-    """One pin that is switched on for a while. A second pulse within the first prolongs it.
+    """The relay's pin: switched on for a while. A second pulse within the first prolongs it, within the limits."""
 
-    After `limit_s` without a break it takes one, however many pulses follow each other.
-    """
-
-    def __init__(self, pin: int, factory: Factory, clock: Clock, limit_s: float) -> None:
+    def __init__(self, pin: int, factory: Factory, clock: Clock, limits: RelayLimits) -> None:
         super().__init__(pin, factory)
         self._clock = clock
-        self._limit_ns = int(limit_s * NS_PER_S)
+        self._limits = limits
         self._on_since_ns = self._off_at_ns = self._rested_at_ns = 0
 
     def pulse(self, seconds: float) -> None:
-        """Switch on now, or after the break; off at the first `tick` after `seconds`."""
-        self._off_at_ns = max(self._off_at_ns, self._clock.monotonic_ns() + int(seconds * NS_PER_S))
+        """Switch on now, or when it has been off for long enough; off at the first `tick` after `seconds`."""
+        now_ns, wanted_s = self._clock.monotonic_ns(), max(seconds, self._limits.on_s_min)
+        self._off_at_ns = max(self._off_at_ns, max(now_ns, self._rested_at_ns) + int(wanted_s * NS_PER_S))
         self.tick()
 
     def tick(self) -> None:
-        """Switch off when the pulse is over or its limit reached, on again after the break."""
+        """Switch off when the pulse is over or its limit reached, on when there is a pulse and it has rested."""
         now_ns = self._clock.monotonic_ns()
-        if self.is_on and now_ns >= self._off_at_ns:
-            self.off()
-        elif self.is_on and now_ns - self._on_since_ns >= self._limit_ns:
+        if self.is_on and (now_ns >= self._off_at_ns or now_ns - self._on_since_ns >= self._limits.on_s_max * NS_PER_S):
             super().off()
-            self._rested_at_ns = now_ns + int(BREAK_S * NS_PER_S)
+            self._rested_at_ns = now_ns + int(self._limits.off_s_min * NS_PER_S)
         elif not self.is_on and self._rested_at_ns <= now_ns < self._off_at_ns:
             self._on_since_ns = now_ns
             self.on()
@@ -95,14 +111,74 @@ class PulsedOutput(SwitchedOutput):
         super().off()
 
 
+class StatusLed(SwitchedOutput):
+    """What a technician sees from the ground: patterns for states, a flash for each read, a flicker for hits."""
+
+    def __init__(self, pin: int, factory: Factory, clock: Clock) -> None:
+        super().__init__(pin, factory)
+        self._clock = clock
+        self._states: dict[str, int] = {}
+        """Since when each state holds."""
+        self._flash_ends_ns = self._hit_ends_ns = self._hit_since_ns = 0
+
+    def show(self, state: str, holds: bool = True) -> None:
+        """Say that a state of PATTERNS holds, or no longer; the most important one is shown. From any thread."""
+        if state not in PATTERNS:
+            raise ValueError(f"no LED pattern {state!r}; there are {', '.join(PATTERNS)}")
+        if holds:
+            self._states.setdefault(state, self._clock.monotonic_ns())
+        else:
+            self._states.pop(state, None)
+
+    def flash(self) -> None:
+        """One flash: a read reached the card."""
+        self._flash_ends_ns = self._clock.monotonic_ns() + int(READ_FLASH_S * NS_PER_S)
+        self.tick()
+
+    def flicker(self, seconds: float) -> None:
+        """A hit; it goes before every state."""
+        now_ns = self._clock.monotonic_ns()
+        if now_ns >= self._hit_ends_ns:
+            self._hit_since_ns = now_ns
+        self._hit_ends_ns = now_ns + int(seconds * NS_PER_S)
+        self.tick()
+
+    def tick(self) -> None:
+        """Follow the pattern."""
+        lit = self._is_lit(self._clock.monotonic_ns())
+        if lit != self.is_on:
+            (self.on if lit else super().off)()
+
+    def _is_lit(self, now_ns: int) -> bool:
+        if now_ns < self._hit_ends_ns:
+            return _lit(HIT_PATTERN, now_ns - self._hit_since_ns)
+        states = dict(self._states)  # another thread may say something new meanwhile
+        state = next((state for state in PATTERNS if state in states), None)
+        if now_ns < self._flash_ends_ns and state not in {"fault", "calibrating"}:
+            return True
+        return state is not None and _lit(PATTERNS[state], now_ns - states[state])
+
+    def off(self) -> None:
+        """Dark, whatever was to be shown."""
+        self._states.clear()
+        self._flash_ends_ns = self._hit_ends_ns = 0
+        super().off()
+
+
+def _lit(pattern: tuple[int, ...], since_ns: int) -> bool:
+    left_ms = since_ns // NS_PER_MS % sum(pattern)
+    steps = (index for index, end_ms in enumerate(accumulate(pattern)) if left_ms < end_ms)
+    return next(steps) % 2 == 0
+
+
 class Outputs:
     """All outputs of the node. `close` leaves every one of them off; closing twice is fine."""
 
-    def __init__(self, pins: Pins, factory: Factory, clock: Clock) -> None:
+    def __init__(self, pins: Pins, factory: Factory, clock: Clock, limits: RelayLimits | None = None) -> None:
         """Claim the pins, all off. Raises WiringError when one cannot be claimed."""
         try:
-            self.relay = PulsedOutput(pins.relay, factory, clock, RELAY_ON_S_MAX)
-            self.led = PulsedOutput(pins.led, factory, clock, LED_ON_S_MAX)
+            self.relay = PulsedOutput(pins.relay, factory, clock, limits or RelayLimits())
+            self.led = StatusLed(pins.led, factory, clock)
             self.illuminator = SwitchedOutput(pins.illuminator, factory)
         except (GPIOZeroError, OSError) as error:
             raise WiringError(f"cannot drive the pins {pins}: {error}; see hw/README.md for the wiring") from error

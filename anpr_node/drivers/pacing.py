@@ -42,3 +42,7 @@ class WallPacer:
         if left_ns > 0:
             time.sleep(left_ns / NS_PER_S)
         return max(due_ns, self._wall.monotonic_ns() - self._zero_ns)
+
+    def now_ns(self) -> int:
+        """The moment that it is, on the time base of the due moments."""
+        return 0 if self._zero_ns is None else self._wall.monotonic_ns() - self._zero_ns

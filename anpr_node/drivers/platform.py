@@ -29,7 +29,7 @@ from anpr_node.drivers.pwm import PwmChannel, find_chip
 from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.drivers.trigger import Trigger
-from anpr_node.drivers.wiring import pin_factory, pins_of, pwm_device_of
+from anpr_node.drivers.wiring import pin_factory, pins_of, pwm_device_of, relay_limits_of
 from anpr_node.errors import ConfigError
 
 US_PER_S = 1_000_000
@@ -195,7 +195,7 @@ def assemble(
     with contextlib.ExitStack() as undo:
         if isinstance(trigger, PwmTrigger):
             undo.callback(trigger.close)
-        outputs = Outputs(pins_of(settings.outputs), factory, clock)
+        outputs = Outputs(pins_of(settings.outputs), factory, clock, relay_limits_of(settings.outputs))
         undo.callback(outputs.close)
         inputs = Inputs(input_pins_of(settings.inputs), factory, clock)
         undo.callback(inputs.close)
@@ -248,7 +248,10 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
     from anpr_node.drivers.simulated.traffic import Traffic
 
     clock, pins = _clock_from_now(), pins_of(settings.outputs)
-    circuit = Circuit(clock, pins, WallPacer() if realtime else None)
+    pacer = WallPacer() if realtime else None
+    if pacer is not None:
+        clock.go_on_by(pacer.now_ns)
+    circuit = Circuit(clock, pins, pacer)
     traffic = Traffic(seed=settings.camera.seed, planted=tuple(planted))
     if "presence" in settings.inputs.fitted:
         circuit.lay_loop(traffic, settings.inputs.presence_pin)

@@ -14,7 +14,7 @@ from gpiozero.pins import Factory
 from anpr_node.config import OutputsSection, Settings
 from anpr_node.drivers.boards import BOARDS
 from anpr_node.drivers.clock import Clock
-from anpr_node.drivers.gpio import Outputs, Pins
+from anpr_node.drivers.gpio import Outputs, Pins, RelayLimits
 from anpr_node.drivers.pwm import find_chip, stop_channel
 from anpr_node.errors import WiringError
 
@@ -22,6 +22,11 @@ from anpr_node.errors import WiringError
 def pins_of(outputs: OutputsSection) -> Pins:
     """The pin numbers of the settings."""
     return Pins(outputs.relay_pin, outputs.led_pin, outputs.illuminator_pin)
+
+
+def relay_limits_of(outputs: OutputsSection) -> RelayLimits:
+    """How the contact may move."""
+    return RelayLimits(outputs.relay_on_s_min, outputs.relay_on_s_max, outputs.relay_off_s_min)
 
 
 def pin_factory(outputs: OutputsSection, board: str) -> Factory:

@@ -1,7 +1,7 @@
 """Opens the one SQLite file of the node: WAL, synchronous=FULL, STRICT tables, migrations from day one.
 
-A commit that has returned survives a power cut. Times are UTC nanoseconds. What the rows mean is in the modules beside
-this one.
+A commit that has returned survives a power cut; what is deleted is overwritten. Times are UTC nanoseconds. What the
+rows mean is in the modules beside this one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,22 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from anpr_node.errors import StoreError
+from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
+from anpr_node.store.hotlist_tables import sealed_lists
+from anpr_node.store.key import connect, load_key, note_key
 
 FILE_NAME = "anpr-node.sqlite"
 BUSY_TIMEOUT_S = 10.0
 """A command waits so long for another writer; who has something else to do meanwhile says less."""
 CHECKPOINT_WAIT_MS = 300
+DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+SETTINGS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA temp_store=MEMORY",  # no plate in a temporary file
+)
 
 migrations = Migrations("anpr_node")
 
@@ -40,9 +50,23 @@ def open_store(folder: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database
         with _one_at_a_time(folder):
             database = _connect(path)
         database.execute(f"PRAGMA busy_timeout={round(busy_timeout_s * 1000)}")
+    except StoreError:
+        raise
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"cannot open {path}: {error}; is the folder writable and the card not full?") from error
     return database
+
+
+def store_error(what: str, error: sqlite3.Error) -> StoreError:
+    """The error to raise for one of SQLite's: a damaged file is no full card, and trying again does not help it."""
+    if is_damage(error):
+        return StoreDamaged(f"{what}: {error}; the node sets the file aside when it starts")
+    return StoreError(f"{what}: {error}; free space or replace the card")
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is broken. Extended codes carry the primary one in their low byte."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGE_CODES
 
 
 @contextmanager
@@ -67,12 +91,16 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _connect(path: Path) -> Database:
-    database = Database(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S))
+    key = load_key(path.parent)
+    database = Database(connect(path, key, BUSY_TIMEOUT_S))
     try:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute("PRAGMA foreign_keys=ON")
+        if not database.execute("PRAGMA page_count").fetchone()[0]:
+            database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # later it changes nothing, and waits for who writes
+        for setting in SETTINGS:
+            database.execute(setting)
         migrations.apply(database)
+        if key is not None:
+            note_key(path.parent, key)
     except BaseException:
         database.close()
         raise
@@ -92,6 +120,37 @@ def note_start(database: Database, row: Mapping[str, object]) -> None:
             insert(database, "node_start", row)
     except sqlite3.Error as error:
         raise StoreError(f"the store cannot be written: {error}; free space, or replace the card") from error
+
+
+def keep_log(database: Database) -> None:
+    """See to it that nothing is written into a log that somebody has deleted: a power cut would lose all of it.
+
+    Raises:
+        StoreLogLost: it is gone; what was in it is in the file now, and who has the store open opens it again.
+
+    """
+    path = next(row[2] for row in database.execute("PRAGMA database_list") if row[1] == "main")
+    if not os.path.lexists(f"{path}-wal"):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        raise StoreLogLost(
+            f"{path}-wal was deleted while the store was in use; it was written back, start the node again"
+        )
+
+
+def count(database: Database, name: str, n: int, now_ns: int) -> None:
+    """Add to a figure of the record: what was purged, dropped, salvaged. Use it within `database.atomic()`."""
+    database.execute(
+        """
+        INSERT INTO figure VALUES (:name, :n, :now_ns, :now_ns)
+        ON CONFLICT (name) DO UPDATE SET n = n + :n, last_ns = :now_ns
+        """,
+        {"name": name, "n": n, "now_ns": now_ns},
+    )
+
+
+def figures(database: Database) -> dict[str, int]:
+    """What has been purged, dropped and salvaged since the store was made."""
+    return dict(database.execute("SELECT name, n FROM figure ORDER BY name").fetchall())
 
 
 def checkpoint(database: Database) -> None:
@@ -215,3 +274,45 @@ CREATE TABLE search_log (
     rows_seen INTEGER NOT NULL
 ) STRICT
 """
+
+
+@migrations()
+def record_tables(database: Database) -> None:
+    """Indexes that answer a search alone, people, figures, sealing, corrected clocks; the audit replaces search_log."""
+    for statement in _RECORD_TABLES.split(";\n"):
+        database.execute(statement)
+
+
+_RECORD_TABLES = """
+DROP INDEX read_by_vrm;
+DROP INDEX read_by_time;
+CREATE INDEX read_by_vrm ON read (vrm, first_seen_ns);
+CREATE INDEX read_by_time ON read (first_seen_ns, vrm);
+CREATE INDEX outbox_by_ref ON outbox (ref);
+CREATE INDEX hit_by_category ON hit (category, read_id);
+ALTER TABLE read ADD COLUMN clock_corrected_ns INTEGER;
+ALTER TABLE read ADD COLUMN sealed BLOB;
+ALTER TABLE node_start ADD COLUMN boot_id TEXT;
+ALTER TABLE node_start ADD COLUMN reads_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE node_start ADD COLUMN offset_ns INTEGER;
+ALTER TABLE node_start ADD COLUMN corrected_ns INTEGER;
+CREATE TABLE figure (
+    name TEXT PRIMARY KEY,
+    n INTEGER NOT NULL,
+    since_ns INTEGER NOT NULL,
+    last_ns INTEGER NOT NULL
+) STRICT;
+CREATE TABLE person (
+    name TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    login TEXT UNIQUE,
+    password_hash TEXT,
+    created_ns INTEGER NOT NULL,
+    failures INTEGER NOT NULL DEFAULT 0,
+    failed_ns INTEGER NOT NULL DEFAULT 0
+) STRICT;
+DROP TABLE search_log
+"""
+
+
+migrations()(sealed_lists)

@@ -1,6 +1,7 @@
-"""Writes a read with its evidence, hits and outbox rows in one transaction, and finds reads again.
+"""Writes a read with its evidence, hits and outbox rows in one transaction.
 
-A read is never changed once written: a correction is a row of its own that names the one it corrects.
+A read is never changed once written: a correction is a row of its own that names the one it corrects. The one exception
+is its time, when the clock turns out to have been wrong. Finding reads again is in finding.py.
 """
 
 from __future__ import annotations
@@ -8,75 +9,76 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-from anpr_node.errors import StoreError
 from anpr_node.records import Hit, PlateRead
-from anpr_node.store.database import insert
+from anpr_node.store.database import count, insert, keep_log, store_error
+from anpr_node.store.sealing import Seal, seal_row
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedEvidence:
-    """The pictures of a read as they are stored: two grey JPEGs."""
+    """The pictures of a read as they are stored: two grey JPEGs; None is one that is not kept."""
 
-    patch_jpeg: bytes
-    overview_jpeg: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """What to look for. In `pattern` `?` is one character and `*` any; times are UTC nanoseconds, None is open."""
-
-    pattern: str
-    from_ns: int | None = None
-    to_ns: int | None = None
-    country: str | None = None
-    limit: int = 1000
+    patch_jpeg: bytes | None
+    overview_jpeg: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRead:
-    """What a search shows of a read. `hit_categories` are those of its hits."""
-
-    read_id: str
-    vrm: str
-    country: str | None
-    confidence: float
-    first_seen_ns: int
-    lane: str
-    direction: str
-    hit_categories: tuple[str, ...]
-
-
-def add_read(database: Database, read: PlateRead, evidence: EncodedEvidence, hits: Sequence[Hit]) -> None:
-    """Commit one read and everything that belongs to it, or nothing.
+def add_read(
+    database: Database, read: PlateRead, evidence: EncodedEvidence, hits: Sequence[Hit], seal: Seal | None = None
+) -> None:
+    """Commit one read and everything that belongs to it, or nothing. With a seal only its holder can read it again.
 
     Raises:
         StoreError: nothing was written: the card is full, read-only or failing.
+        StoreDamaged, StoreLogLost: nothing was written, and trying again will not help.
 
     """
     try:
+        keep_log(database)
         with database.atomic():
-            insert(database, "read", _read_row(read))
-            for kind, jpeg in (("patch", evidence.patch_jpeg), ("overview", evidence.overview_jpeg)):
+            pictures = _pictures(evidence)
+            row = read_row(read)
+            if seal is not None:
+                row, pictures = seal_row(seal, row, pictures), {k: seal.close(jpeg) for k, jpeg in pictures.items()}
+            insert(database, "read", row)
+            for kind, jpeg in pictures.items():
                 digest = hashlib.sha256(jpeg).hexdigest()
                 insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": jpeg})
-            for hit in hits:
-                insert(database, "hit", _hit_row(hit))
-                _queue(database, "hit", hit.hit_id, read.last_seen_ns)
+            add_hits(database, hits, read.last_seen_ns)
             _queue(database, "read", read.read_id, read.last_seen_ns)
     except sqlite3.Error as error:
-        raise StoreError(f"read {read.read_id} not stored: {error}; free space or replace the card") from error
+        raise store_error(f"read {read.read_id} not stored", error) from error
+
+
+def _pictures(evidence: EncodedEvidence) -> dict[str, bytes]:
+    both = {"patch": evidence.patch_jpeg, "overview": evidence.overview_jpeg}
+    return {kind: jpeg for kind, jpeg in both.items() if jpeg is not None}
+
+
+def add_hits(database: Database, hits: Sequence[Hit], queued_ns: int) -> None:
+    """Hits with their outbox rows. Use it within `database.atomic()`."""
+    for hit in hits:
+        insert(database, "hit", _hit_row(hit))
+        _queue(database, "hit", hit.hit_id, queued_ns)
+
+
+def note_latency(database: Database, hits: Sequence[Hit], latency_us: int) -> None:
+    """Write down how long after the exposure of the deciding frame the relay closed for these hits."""
+    with database.atomic():
+        for hit in hits:
+            database.execute("UPDATE hit SET relay_latency_us = ? WHERE hit_id = ?", [latency_us, hit.hit_id])
 
 
 def _queue(database: Database, kind: str, ref: str, queued_ns: int) -> None:
     insert(database, "outbox", {"kind": kind, "ref": ref, "queued_ns": queued_ns})
 
 
-def _read_row(read: PlateRead) -> dict[str, object]:
+def read_row(read: PlateRead) -> dict[str, object]:
+    """A read as its row of table read."""
     return {
         "read_id": read.read_id,
         "node_id": read.node_id,
@@ -115,35 +117,67 @@ def _hit_row(hit: Hit) -> dict[str, object]:
         "actions": json.dumps(entry.actions),
         "match": hit.match,
         "raised_at_ns": hit.raised_at_ns,
+        "held_back": hit.held_back,
     }
 
 
-def find_reads(database: Database, wanted: Criteria) -> Iterator[FoundRead]:
-    """The reads that fit, newest first; rows that were corrected later are left out."""
-    rows = database.query(
-        """
-        SELECT r.read_id, r.vrm, r.country, r.confidence, r.first_seen_ns, r.lane, r.direction,
-               (SELECT group_concat(DISTINCT h.category) FROM hit h WHERE h.read_id = r.read_id) AS categories
-        FROM read r
-        WHERE r.vrm GLOB :pattern
-          AND r.first_seen_ns >= coalesce(:from_ns, r.first_seen_ns)
-          AND r.first_seen_ns < coalesce(:to_ns, r.first_seen_ns + 1)
-          AND (:country IS NULL OR r.country = :country)
-          AND NOT EXISTS (SELECT 1 FROM read newer WHERE newer.corrects = r.read_id)
-        ORDER BY r.first_seen_ns DESC, r.read_id DESC LIMIT :limit
-        """,
-        asdict(wanted),
-    )
-    for row in rows:
-        categories = tuple((row.pop("categories") or "").split(",")) if row.get("categories") else ()
-        row.pop("categories", None)
-        yield FoundRead(**row, hit_categories=categories)
+def correct_times(database: Database, boot_id: str, true_offset_ns: int, now_ns: int) -> int:
+    """Move the reads that were taken since the boot without a time source to their true time, each once.
+
+    Every start of the node notes UTC minus monotonic time as it believed it to be; the difference to the true one is
+    what its reads are off by. They say so afterwards, keep their ids, and are queued again. Returns how many.
+
+    Raises:
+        StoreError: nothing was corrected.
+
+    """
+    try:
+        with database.atomic():
+            starts = database.execute(
+                """
+                SELECT start_id, reads_before, offset_ns,
+                       (SELECT min(n.reads_before) FROM node_start n WHERE n.start_id > s.start_id) AS reads_after
+                FROM node_start s WHERE boot_id = ? AND corrected_ns IS NULL AND offset_ns IS NOT NULL
+                """,
+                [boot_id],
+            ).fetchall()
+            corrected = 0
+            for start_id, before, offset_ns, after in starts:
+                step_ns = true_offset_ns - offset_ns
+                corrected += _move(database, (before, (1 << 62) if after is None else after), step_ns, now_ns)
+                database.execute("UPDATE node_start SET corrected_ns = ? WHERE start_id = ?", [step_ns, start_id])
+            count(database, "clock_corrected_reads", corrected, now_ns)
+    except sqlite3.Error as error:
+        raise store_error("times not corrected", error) from error
+    return corrected
 
 
-def log_search(database: Database, row: dict[str, object]) -> None:
-    """Write down who searched for what and why; the columns are those of table search_log."""
-    with database.atomic():
-        insert(database, "search_log", row)
+def _move(database: Database, rowids: tuple[int, int], step_ns: int, now_ns: int) -> int:
+    """Move the free-running reads of one start; returns how many."""
+    early = database.execute(
+        "SELECT read_id FROM read WHERE rowid > ? AND rowid <= ? AND clock_source = 'free'", rowids
+    ).fetchall()
+    for (read_id,) in early:
+        database.execute(
+            """
+            UPDATE read SET first_seen_ns = first_seen_ns + :step_ns, last_seen_ns = last_seen_ns + :step_ns,
+                            clock_corrected_ns = :step_ns WHERE read_id = :read_id
+            """,
+            {"step_ns": step_ns, "read_id": read_id},
+        )
+        if not database.execute("SELECT 1 FROM outbox WHERE kind = 'read' AND ref = ?", [read_id]).fetchone():
+            _queue(database, "read", read_id, now_ns)
+    return len(early)
+
+
+def has_read(database: Database, read_id: str) -> bool:
+    """Whether a read is on the card."""
+    return database.execute("SELECT 1 FROM read WHERE read_id = ?", [read_id]).fetchone() is not None
+
+
+def newest_rowid(database: Database) -> int:
+    """How far the table of reads has been filled; later reads lie beyond it."""
+    return int(database.execute("SELECT coalesce(max(rowid), 0) FROM read").fetchone()[0])
 
 
 def load_evidence(database: Database, read_id: str, kind: str) -> tuple[bytes, str] | None:
@@ -152,3 +186,8 @@ def load_evidence(database: Database, read_id: str, kind: str) -> tuple[bytes, s
         "SELECT jpeg, sha256 FROM evidence WHERE read_id = ? AND kind = ?", [read_id, kind]
     ).fetchone()
     return (row[0], row[1]) if row else None
+
+
+def newest_id(database: Database) -> str:
+    """The read id that sorts last; empty where there is no read."""
+    return str(database.execute("SELECT coalesce(max(read_id), '') FROM read").fetchone()[0])

@@ -94,8 +94,10 @@ class RingCamera:
         if self._next >= self._count:
             return None
         due = max(self._next, (now_ns - self._began_ns) * FPS // NS_PER_S)
-        self.lost += due - self._next
+        self.lost += min(due, self._count) - self._next
         self._next = due + 1
+        if due >= self._count:
+            return None
         self._arrived_ns = self._began_ns + due * NS_PER_S // FPS
         time.sleep(max(0, self._arrived_ns - time.monotonic_ns()) / NS_PER_S)
         return frame_of(self._stills, due, self._arrived_ns)

@@ -7,6 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from makers import put_list
+
 from anpr_node import config
 from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
@@ -16,7 +18,7 @@ from anpr_node.drivers.simulated.camera import SimulatedCamera
 from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.drivers.simulated.traffic import Passage, Traffic, TrafficPlan
 from anpr_node.drivers.wiring import pins_of
-from anpr_node.hotlist import csv_import, lists
+from anpr_node.hotlist.matching import open_matcher
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorder
 from anpr_node.store.database import open_store
@@ -94,8 +96,8 @@ def drive(reader: PlateReader, folder: Path, light: str, passages: int, planted:
     circuit.trigger.start(33_333, settings.camera.exposure_us)
     outcome, seen = Outcome(), Counter[int]()
     with closing(open_store(folder)) as database:
-        plant(database, folder, planted)
-        recorder = Recorder(database, Signals(outputs, 0.2, 0.2), clock)
+        put_list(database, settings, "vrm,category\n" + "".join(f"{vrm},seize\n" for vrm in planted), "planted")
+        recorder = Recorder(database, Signals(outputs, 0.2, 0.2), clock, open_matcher(database, settings))
         pipeline = Pipeline(reader, clock, settings)
         while not traffic.is_over(clock.monotonic_ns()):
             frame = camera.capture()
@@ -113,19 +115,12 @@ def drive(reader: PlateReader, folder: Path, light: str, passages: int, planted:
     return outcome
 
 
-def plant(database: object, folder: Path, vrms: tuple[str, ...]) -> None:
-    """Put the planted plates on a list."""
-    path = folder / "planted.csv"
-    path.write_text("vrm,category\n" + "".join(f"{vrm},seize\n" for vrm in vrms))
-    lists.replace(database, "planted", path.name, csv_import.read_csv(path, "planted").entries, 0)  # type: ignore[arg-type]
-
-
 def store(recorder: Recorder, ripe: list[Ripe], outputs: Outputs, outcome: Outcome) -> None:
     """Record as the recorder's thread does, and watch the relay's own pin."""
     outputs.tick()
     for item in ripe:
         before = outputs.relay.is_on
-        recorded = recorder.record(item.read, item.evidence)
+        recorded = recorder.record(item.read, item.evidence, item.decided_ns)
         outcome.relay_closings += outputs.relay.is_on and not before
         outcome.hit_vrms += [item.read.vrm] * bool(recorded.hits)
 

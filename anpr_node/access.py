@@ -1,0 +1,185 @@
+"""Who stands behind a command, and which commands answer whom: named people with one role each, no default account.
+
+A person is known by the account of the operating system that sshd let in, or by a password (argon2id). Every refusal is
+written into the audit. policy/roles.toml says what a role may do.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error
+from sqlite_utils import Database
+
+from anpr_node import audit
+from anpr_node.config import Settings
+from anpr_node.errors import AnprError, RefusedByPolicy
+from anpr_node.policy import roles
+from anpr_node.store.database import insert, store_error, use_store
+
+PASSWORD_LENGTH_MIN = 12
+LOCK_AFTER = 5
+LOCK_S_MAX = 900
+NS_PER_S = 1_000_000_000
+OWNER = "owner"
+"""The role of the account that owns the state folder, while there are no people and the roadside is simulated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who acts. `name` is what the audit shows."""
+
+    name: str
+    role: str
+
+    def may(self, command: str) -> bool:
+        """Whether a command answers this person."""
+        return self.role == OWNER or command in roles().commands.get(self.role, frozenset())
+
+
+def authorise(settings: Settings, command: str, name: str | None, ask: Callable[[], str]) -> Person:
+    """The person behind a command that is not for anyone. `ask` asks for the password where one is needed.
+
+    Raises:
+        RefusedByPolicy: unknown, wrong password, or not for this role; the refusal is in the audit.
+
+    """
+    folder = settings.state_folder
+    with use_store(folder) as database:
+        person, problem = _identify(settings, database, name, ask)
+    if person is not None and person.may(command):
+        return person
+    who = person.name if person else name or login_name(folder)
+    problem = problem or f"{command} does not answer the role {person.role if person else '-'}"
+    audit.append(folder, audit.Entry(who, command, "refused", detail={"problem": problem}))
+    raise RefusedByPolicy(problem)
+
+
+def _identify(
+    settings: Settings, database: Database, name: str | None, ask: Callable[[], str]
+) -> tuple[Person | None, str]:
+    if name is not None:
+        person = check_password(database, name, ask())
+        return person, "" if person else f"no such person, or not this password: {name}"
+    login = login_name(settings.state_folder)
+    row = database.execute("SELECT name, role FROM person WHERE login = ?", [login]).fetchone()
+    if row:
+        return Person(*row), ""
+    nobody = not database.execute("SELECT 1 FROM person LIMIT 1").fetchone()
+    if nobody and _owns(settings.state_folder) and _is_simulated(settings):
+        return Person(login, OWNER), ""
+    return None, (
+        f"nobody is named yet; the owner of {settings.state_folder} begins with: anpr-node user add NAME --role service"
+        if nobody
+        else f"the account {login} is nobody here; say who you are: anpr-node --user NAME …"
+    )
+
+
+def _is_simulated(settings: Settings) -> bool:
+    """Whether no real vehicle can be in the record: then a checkout can be tried without naming people first."""
+    return settings.camera.kind in {"simulated", "replay"}
+
+
+def login_name(folder: Path) -> str:
+    """The account that the operating system let in: behind sudo it is the one that called sudo.
+
+    Sudo's word is taken from a process that owns the folder only; others could have set the variable themselves.
+    """
+    behind = os.environ.get("SUDO_USER")
+    if behind and _owns(folder):
+        return behind
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
+
+
+def _owns(folder: Path) -> bool:
+    return os.geteuid() in {0, folder.stat().st_uid}
+
+
+def add(database: Database, person: Person, login: str | None, password: str | None, now_ns: int) -> None:
+    """Name a person, known by an account of the operating system, a password, or either.
+
+    Raises:
+        RefusedByPolicy: no such role, neither account nor password, or a password that is too short.
+        AnprError: the name or the account is taken.
+
+    """
+    if person.role not in roles().commands:
+        raise RefusedByPolicy(f"no role {person.role}; there are: {', '.join(roles().commands)}")
+    if login is None and password is None:
+        raise RefusedByPolicy("a person needs an account (--login) or a password")
+    if password is not None and len(password) < PASSWORD_LENGTH_MIN:
+        raise RefusedByPolicy(f"a password has {PASSWORD_LENGTH_MIN} characters at least")
+    row = {
+        "name": person.name,
+        "role": person.role,
+        "login": login,
+        "password_hash": None if password is None else PasswordHasher().hash(password),
+        "created_ns": now_ns,
+    }
+    try:
+        with database.atomic():
+            insert(database, "person", row)
+    except sqlite3.IntegrityError as error:
+        raise AnprError(f"{person.name}, or the account {login}, is named already; see: anpr-node user list") from error
+    except sqlite3.Error as error:
+        raise store_error(f"{person.name} not added", error) from error
+
+
+def remove(database: Database, name: str) -> bool:
+    """Forget a person; whether there was one. What they did stays in the audit."""
+    with database.atomic():
+        found = database.execute("DELETE FROM person WHERE name = ?", [name]).rowcount
+    return bool(found)
+
+
+def people(database: Database) -> list[tuple[str, str, str | None, bool]]:
+    """Name, role, account, and whether there is a password, by name."""
+    query = "SELECT name, role, login, password_hash IS NOT NULL FROM person ORDER BY name"
+    return [(name, role, login, bool(has)) for name, role, login, has in database.execute(query)]
+
+
+def check_password(database: Database, name: str, password: str, now_ns: int | None = None) -> Person | None:
+    """The person, or None. After some failures each further one costs twice the waiting, up to a quarter of an hour.
+
+    Raises:
+        RefusedByPolicy: too many failures; the password was not looked at.
+
+    """
+    moment_ns = time.time_ns() if now_ns is None else now_ns
+    row = database.execute(
+        "SELECT role, password_hash, failures, failed_ns FROM person WHERE name = ?", [name]
+    ).fetchone()
+    role, stored, failures, failed_ns = row or (None, None, 0, 0)
+    wait_s = min(2 ** max(failures - LOCK_AFTER, 0), LOCK_S_MAX) if failures >= LOCK_AFTER else 0
+    if 0 <= moment_ns - failed_ns < wait_s * NS_PER_S:
+        raise RefusedByPolicy(f"too many wrong passwords for {name}: wait {wait_s} s")
+    good = _fits(stored, password)
+    if row:
+        with database.atomic():
+            database.execute(
+                "UPDATE person SET failures = ?, failed_ns = ? WHERE name = ?",
+                [0, 0, name] if good else [failures + 1, moment_ns, name],
+            )
+    return Person(name, str(role)) if good else None
+
+
+def _fits(stored: str | None, password: str) -> bool:
+    """Takes as long for somebody unknown as for a wrong password."""
+    hasher = PasswordHasher()
+    if stored is None:
+        hasher.hash(password)
+        return False
+    try:
+        return hasher.verify(stored, password)
+    except Argon2Error:
+        return False

@@ -1,0 +1,190 @@
+"""`anpr-node audit`, `user`, `purge` and `store`: who did what, who may, what goes, and the key of the record."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from anpr_node.cli import main, with_settings
+from anpr_node.commands.guard import acting
+from anpr_node.commands.search import MOMENTS, moment_of, ns_of
+from anpr_node.config import Settings
+from anpr_node.errors import AnprError
+
+ROLES = ("technician", "officer", "investigator", "auditor", "service")
+
+
+@main.group()
+def audit() -> None:
+    """Who searched, exported, changed and purged what, when and why."""
+
+
+@audit.command("show")
+@with_settings
+@click.option("--from", "from_", type=click.DateTime(MOMENTS), help="Not before, UTC.")
+@click.option("--actor", help="Only what this person did.")
+@click.option("--action", help="Only this, e.g. search.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with every field.")
+def audit_show(settings: Settings, from_: object, actor: str | None, action: str | None, as_json: bool) -> None:
+    """Show the audit, oldest first. Looking at it is written down as well."""
+    from anpr_node import audit as log
+
+    folder = settings.state_folder
+    lines = [
+        line
+        for line in log.read(folder)
+        if line.at_ns >= (ns_of(from_) or 0)
+        and actor in {None, line.entry.actor}
+        and action in {None, line.entry.action}
+    ]
+    log.append(folder, log.Entry(acting().name, "audit show", rows=len(lines)))
+    for line in lines:
+        click.echo(json.dumps(asdict(line)) if as_json else _as_text(line))
+
+
+def _as_text(line: object) -> str:
+    from anpr_node.audit import Line
+
+    assert isinstance(line, Line)
+    entry = line.entry
+    said = {
+        "reason": entry.reason,
+        "case": entry.case_ref,
+        "decision": entry.decision_ref,
+        "to": entry.recipient,
+        "of": entry.object_ref,
+        **entry.detail,
+    }
+    more = " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in said.items() if value)
+    return (
+        f"{line.seq:>6} {moment_of(line.at_ns)} {entry.actor:<14}{entry.action:<16}{entry.outcome:<9}"
+        f"{entry.rows:>5} {more}".rstrip()
+    )
+
+
+@audit.command("verify")
+@with_settings
+@click.option("--anchor", "anchors", multiple=True, help="A head kept elsewhere, SEQ:HASH; may be given several times.")
+def audit_verify(settings: Settings, anchors: tuple[str, ...]) -> None:
+    """Check that no line was altered, removed, inserted, reordered or cut off; exit code 1 and which if one was."""
+    from anpr_node import audit as log
+
+    lines, flaws = log.verify(settings.state_folder, anchors)
+    for flaw in flaws:
+        click.echo(f"line {flaw.line}: {flaw.problem}" if flaw.line else flaw.problem)
+    click.echo(f"{lines} lines, {len(flaws)} flaws, head {log.head(settings.state_folder)}")
+    if flaws:
+        sys.exit(1)
+
+
+@main.group()
+def user() -> None:
+    """The people who may use the node, each with one role."""
+
+
+@user.command("add")
+@with_settings
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What they may do: policy/roles.toml.")
+@click.option("--login", help="Their account of the operating system, which sshd lets in by key.")
+@click.option("--password", is_flag=True, help="Ask for a password, for the serial console and for shared accounts.")
+def user_add(settings: Settings, name: str, role: str, login: str | None, password: bool) -> None:
+    """Name a person. The first one is named by the account that owns the state folder.
+
+    \b
+    anpr-node user add jan --role investigator --login jan
+    """
+    from anpr_node import access
+    from anpr_node import audit as log
+    from anpr_node.drivers.clock import SystemClock
+    from anpr_node.store.database import use_store
+
+    chosen = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True) if password else None
+    clock, folder = SystemClock(), settings.state_folder
+    with use_store(folder) as database:
+        access.add(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
+    log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
+    click.echo(f"{name} is {role}")
+
+
+@user.command("list")
+@with_settings
+def user_list(settings: Settings) -> None:
+    """Show who is named, with which role, and how they are known."""
+    from anpr_node import access
+    from anpr_node.store.database import use_store
+
+    with use_store(settings.state_folder) as database:
+        named = access.people(database)
+    for name, role, login, has_password in named:
+        ways = [f"account {login}"] * (login is not None) + ["password"] * has_password
+        click.echo(f"{name:<20}{role:<14}{', '.join(ways)}")
+
+
+@user.command("remove")
+@with_settings
+@click.argument("name")
+def user_remove(settings: Settings, name: str) -> None:
+    """Let a person in no more. What they did stays in the audit."""
+    from anpr_node import access
+    from anpr_node import audit as log
+    from anpr_node.store.database import use_store
+
+    with use_store(settings.state_folder) as database:
+        if not access.remove(database, name):
+            raise AnprError(f"nobody is named {name}; see: anpr-node user list")
+    log.append(settings.state_folder, log.Entry(acting().name, "user remove", object_ref=name))
+    click.echo(f"{name} is let in no more")
+
+
+@main.command()
+@with_settings
+def purge(settings: Settings) -> None:
+    """Delete now what is over age, overwrite it and empty the log; the running node does it every ten minutes."""
+    from anpr_node import audit as log
+    from anpr_node.drivers.clock import SystemClock
+    from anpr_node.store import retention
+    from anpr_node.store.database import use_store
+    from anpr_node.store.scrub import scrub_all
+
+    clock, folder, terms = SystemClock(), settings.state_folder, settings.policy.terms
+    now_ns = clock.utc_ns(clock.monotonic_ns())
+    with use_store(folder) as database:
+        purged = retention.purge(database, terms, now_ns)
+        retention.shrink(database)
+        clean = scrub_all(database, folder)
+    aside = retention.delete_set_aside(folder, terms, now_ns)
+    log.append(folder, log.Entry(acting().name, "purge", rows=purged))
+    click.echo(
+        f"{purged} reads over age deleted ({settings.policy.preset}: {terms.reads_days} d, hits {terms.hits_days} d)"
+    )
+    if aside:
+        click.echo(f"{aside} damaged stores deleted")
+    if not clean:
+        click.echo("somebody reads the store: the log is emptied by the next purge", err=True)
+
+
+@main.group()
+def store() -> None:
+    """The record itself."""
+
+
+@store.command("encrypt")
+@with_settings
+@click.option("--key", "key_path", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              help="Where the key is, or is to be made: not on the card.")  # fmt: skip
+def store_encrypt(settings: Settings, key_path: Path) -> None:
+    """Encrypt the record with the key of a file, which is made if it is not there. Stop the node first.
+
+    The state folder gets a link to the key. Without the key nobody reads the record again: keep a copy in a safe.
+    """
+    from anpr_node import audit as log
+    from anpr_node.store.encrypting import encrypt
+
+    encrypt(settings.state_folder, key_path.absolute())
+    log.append(settings.state_folder, log.Entry(acting().name, "store encrypt"))
+    click.echo(f"encrypted; the key is {key_path}: keep a copy where the card is not")

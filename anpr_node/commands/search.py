@@ -1,0 +1,176 @@
+"""`anpr-node search`, `evidence export` and `evidence verify`: the investigator's commands."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from anpr_node.cli import NS_PER_S, main, with_settings
+from anpr_node.commands.guard import acting
+from anpr_node.config import Settings
+from anpr_node.errors import AnprError
+
+if TYPE_CHECKING:
+    from anpr_node.store.finding import FoundRead
+
+DIRECTIONS = ("approaching", "receding", "unknown")
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]
+
+
+@main.command()
+@with_settings
+@click.argument("pattern")
+@click.option("--from", "from_", type=click.DateTime(MOMENTS), help="Not before, UTC.")
+@click.option("--to", type=click.DateTime(MOMENTS), help="Before, UTC.")
+@click.option("--country", help="Only this country's plates, e.g. B.")
+@click.option("--direction", type=click.Choice(DIRECTIONS), help="Only vehicles going this way.")
+@click.option("--category", help="Only reads that were hits of this category, e.g. seize.")
+@click.option("--near", is_flag=True, help="Also what the plate may have been misread as, like O for 0 or B for 8.")
+@click.option("--reason", default="", help="Why you search; needed, and written down.")
+@click.option("--case", "case_ref", default="", help="For which case; needed, and written down.")
+@click.option("--decision", "decision_ref", help="The prosecutor's decision, for older reads.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Rows at most.")
+@click.option("--json", "shape", flag_value="json", help="One JSON object a line.")
+@click.option("--csv", "shape", flag_value="csv", help="Comma separated values.")
+def search(settings: Settings, pattern: str, near: bool, shape: str | None, **options: Any) -> None:
+    """Find reads by PATTERN: a plate, with ? for one character and * for any.
+
+    Newest first. Times are UTC. Every search is written into the audit, also one that is refused (exit code 3).
+
+    \b
+    anpr-node search '1-ABC-*' --reason "burglary Rue Haute" --case LI.17.2026/1234
+    """
+    from anpr_node import search as searching
+    from anpr_node.drivers.clock import SystemClock
+    from anpr_node.store.database import use_store
+
+    clock = SystemClock()
+    query = _query(pattern, near, **options)
+    with use_store(settings.state_folder) as database:
+        now_ns = clock.utc_ns(clock.monotonic_ns())
+        answer = searching.search(database, settings.state_folder, query, settings.policy.terms, now_ns)
+    SHAPES[shape](answer.reads)
+    click.echo(f"{len(answer.reads)} reads", err=True)
+    if len(answer.reads) == query.wanted.limit:
+        click.echo("there may be more: narrow the search or raise --limit", err=True)
+    if answer.only_from_ns is not None:
+        click.echo(f"only from {moment_of(answer.only_from_ns)} on: older reads need --decision", err=True)
+
+
+def _query(pattern: str, near: bool, **options: Any) -> Any:
+    from anpr_node import search as searching
+    from anpr_node.store.finding import Criteria
+
+    text = searching.normalise_pattern(pattern)
+    if near and set(text) & set(searching.WILDCARDS):
+        raise click.UsageError("--near is for a whole plate: leave out ? and *")
+    wanted = Criteria(
+        text,
+        ns_of(options["from_"]),
+        ns_of(options["to"]),
+        options["country"],
+        options["direction"],
+        options["category"],
+        searching.near_texts(text) if near else (),
+        options["limit"],
+    )
+    return searching.Query(acting().name, wanted, options["reason"], options["case_ref"], options["decision_ref"])
+
+
+def ns_of(moment: Any) -> int | None:
+    """A moment of the command line, which is UTC, in nanoseconds."""
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp()) * NS_PER_S
+
+
+def moment_of(at_ns: int) -> str:
+    """A moment as it is shown: UTC to the second."""
+    return f"{datetime.fromtimestamp(at_ns / NS_PER_S, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _as_row(read: FoundRead) -> dict[str, Any]:
+    row = asdict(read)
+    return {**row, "first_seen": moment_of(read.first_seen_ns) + "Z", "hit_categories": " ".join(read.hit_categories)}
+
+
+def _print_table(reads: list[FoundRead]) -> None:
+    click.echo(f"{'UTC':<21}{'plate':<12}{'ctry':<6}{'conf':<6}{'lane':<6}{'direction':<13}{'hits':<14}read")
+    for read in reads:
+        corrected = "" if read.clock_corrected_ns is None else "  clock corrected"
+        click.echo(
+            f"{moment_of(read.first_seen_ns)}  {read.vrm:<12}{read.country or '-':<6}{read.confidence:<6.2f}"
+            f"{read.lane:<6}{read.direction:<13}{' '.join(read.hit_categories) or '-':<14}{read.read_id}{corrected}"
+        )
+
+
+def _print_json(reads: list[FoundRead]) -> None:
+    for read in reads:
+        click.echo(json.dumps({**_as_row(read), "hit_categories": read.hit_categories}))
+
+
+def _print_csv(reads: list[FoundRead]) -> None:
+    from anpr_node.store.finding import FoundRead
+
+    columns = ["first_seen", *FoundRead.__dataclass_fields__]
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_as_row(read) for read in reads)
+
+
+SHAPES = {None: _print_table, "json": _print_json, "csv": _print_csv}
+
+
+@main.group()
+def evidence() -> None:
+    """One read as a signed package: pictures, record, hashes, audit extract."""
+
+
+@evidence.command("export")
+@with_settings
+@click.argument("read_id")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: READ_ID.zip here.")
+@click.option("--reason", default="", help="Why; needed, and written down.")
+@click.option("--case", "case_ref", default="", help="For which case; needed, and written down.")
+@click.option("--decision", "decision_ref", help="The prosecutor's decision, for older reads.")
+@click.option("--recipient", default="", help="Who gets it; written down.")
+def evidence_export(settings: Settings, read_id: str, out: Path | None, recipient: str, **why: Any) -> None:
+    """Write the read READ_ID (last column of a search) as a package that anybody can verify.
+
+    \b
+    anpr-node evidence export 019ab… --reason "burglary Rue Haute" --case LI.17.2026/1234 --recipient "BOB Waremme"
+    """
+    from anpr_node import evidence as packages
+    from anpr_node.drivers.clock import SystemClock
+    from anpr_node.store.database import use_store
+
+    path, clock = out or Path(f"{read_id}.zip"), SystemClock()
+    request = packages.Request(acting().name, read_id, why["reason"], why["case_ref"], why["decision_ref"], recipient)
+    with use_store(settings.state_folder) as database:
+        now_ns = clock.utc_ns(clock.monotonic_ns())
+        content = packages.export(database, settings.state_folder, request, settings.policy.terms, now_ns)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise AnprError(f"{path}: {error.strerror}") from error
+    click.echo(f"{path}: signed by {packages.fingerprint_of(settings.state_folder)}")
+
+
+@evidence.command("verify")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--signer", help="The fingerprint that must have signed; ask the node's owner for it.")
+def evidence_verify(file: Path, signer: str | None) -> None:
+    """Check a package FILE: signature, every file's hash, and that nothing was added or left out.
+
+    Exit code 1 when it is not what the node signed. Without --signer it is whole, but by whom is for you to compare.
+    """
+    from anpr_node import evidence as packages
+
+    verdict = packages.verify(file.read_bytes(), signer)
+    click.echo(f"whole: {', '.join(verdict.files)}")
+    click.echo(f"signed by {verdict.signer}" + ("" if signer else " (compare it with the node's own)"))

@@ -1,0 +1,188 @@
+"""One read as a package for a case file: pictures, record, audit extract, a manifest of hashes, signed by the node.
+
+A package is a ZIP. `manifest.json` lists every other file with its SHA-256; `signature` is Ed25519 over the manifest.
+Nothing is re-encoded: the pictures are the stored bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from base64 import b64encode
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from sqlite_utils import Database
+
+from anpr_node import __version__, audit
+from anpr_node.errors import AnprError, EvidenceError, RefusedByPolicy
+from anpr_node.policy import Terms
+from anpr_node.store.finding import whole_read
+from anpr_node.store.key import secret_for
+from anpr_node.store.reads import load_evidence
+
+MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "signature", "signer"
+OWN = frozenset({MANIFEST, SIGNATURE, PUBLIC_KEY})
+PACKAGE_BYTES_MAX = 100_000_000
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""A package's files carry no time of their own: the record says when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which read, for whom and why."""
+
+    actor: str
+    read_id: str
+    reason: str
+    case_ref: str
+    decision_ref: str | None
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A package that is whole: its files, and who signed it."""
+
+    files: tuple[str, ...]
+    signer: str
+
+
+def export(database: Database, folder: Path, request: Request, terms: Terms, now_ns: int) -> bytes:
+    """The package of one read; the export itself is audited first and stands in the extract.
+
+    Raises:
+        RefusedByPolicy: no reason, no case reference, or beyond the gate without a decision; the refusal is audited.
+        AnprError: there is no such read.
+
+    """
+    row = whole_read(database, request.read_id, terms.only_hits_before_ns(now_ns))
+    problem = _problem(request, row, terms, now_ns)
+    if problem:
+        audit.append(folder, _entry(request, "refused", problem), now_ns)
+        raise RefusedByPolicy(problem)
+    if row is None:
+        raise AnprError(f"there is no read {request.read_id}")
+    audit.append(folder, _entry(request, "done", ""), now_ns)
+    return pack(_files(database, folder, request.read_id, row), folder, now_ns)
+
+
+def _problem(request: Request, row: dict[str, Any] | None, terms: Terms, now_ns: int) -> str:
+    if not request.reason.strip() or not request.case_ref.strip():
+        return "an export needs --reason and --case: say why and for which case"
+    gate_ns = terms.gate_ns(now_ns, request.decision_ref)
+    if row is not None and gate_ns is not None and int(row["first_seen_ns"]) < gate_ns:
+        return f"a read older than {terms.gate_days} days is exported on a decision only: --decision"
+    return ""
+
+
+def _entry(request: Request, outcome: str, problem: str) -> audit.Entry:
+    return audit.Entry(
+        request.actor,
+        "evidence export",
+        outcome,
+        request.reason,
+        request.case_ref,
+        request.decision_ref or "",
+        request.recipient,
+        request.read_id,
+        int(outcome == "done"),
+        {"problem": problem} if problem else {},
+    )
+
+
+def _files(database: Database, folder: Path, read_id: str, row: dict[str, Any]) -> dict[str, bytes]:
+    """The package's content by name. A sealed record stays sealed: its recipient opens it."""
+    readable = {k: b64encode(v).decode() if isinstance(v, bytes) else v for k, v in row.items()}
+    files = {"record.json": _json(readable)}
+    sealed = row["sealed"] is not None
+    for kind in ("patch", "overview"):
+        picture = load_evidence(database, read_id, kind)
+        if picture is not None:
+            files[f"{kind}.sealed" if sealed else f"{kind}.jpg"] = picture[0]
+    lines = [asdict(line) for line in audit.read(folder) if line.entry.object_ref == read_id]
+    files["audit.json"] = _json(lines)
+    return files
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, sort_keys=True).encode()
+
+
+def pack(files: dict[str, bytes], folder: Path, now_ns: int) -> bytes:
+    """Files as a signed package."""
+    key = _signing_key(folder)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = _json(
+        {"made_ns": now_ns, "software_version": __version__, "audit_head": audit.head(folder), "sha256": hashes}
+    )
+    own = {
+        MANIFEST: manifest,
+        SIGNATURE: key.sign(manifest).hex().encode(),
+        PUBLIC_KEY: key.public_key().public_bytes_raw().hex().encode(),
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as package:
+        for name, content in {**files, **own}.items():
+            package.writestr(zipfile.ZipInfo(name, EPOCH), content)
+    return buffer.getvalue()
+
+
+def _signing_key(folder: Path) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(secret_for(folder, "evidence"))
+
+
+def fingerprint_of(folder: Path) -> str:
+    """The fingerprint of the node's signing key, to be written into the site's papers."""
+    return _fingerprint(_signing_key(folder).public_key().public_bytes_raw())
+
+
+def _fingerprint(public: bytes) -> str:
+    return hashlib.sha256(public).hexdigest()
+
+
+def verify(content: bytes, signer: str | None = None) -> Verdict:
+    """Check a package.
+
+    Raises:
+        EvidenceError: it is no package, was altered, or was signed by somebody else.
+
+    """
+    files = _unpack(content)
+    try:
+        manifest, public = files[MANIFEST], bytes.fromhex(files[PUBLIC_KEY].decode("ascii"))
+        Ed25519PublicKey.from_public_bytes(public).verify(bytes.fromhex(files[SIGNATURE].decode("ascii")), manifest)
+        hashes = json.loads(manifest)["sha256"]
+    except InvalidSignature as error:
+        raise EvidenceError("the signature does not fit the manifest: the package was altered") from error
+    except (KeyError, ValueError) as error:
+        raise EvidenceError(f"no evidence package: {error}") from error
+    content_names = sorted(set(files) - OWN)
+    if content_names != sorted(hashes):
+        raise EvidenceError(f"files were added or left out: {sorted(set(content_names) ^ set(hashes))}")
+    for name in content_names:
+        if hashlib.sha256(files[name]).hexdigest() != hashes[name]:
+            raise EvidenceError(f"{name} was altered: its hash does not fit")
+    if signer is not None and signer.lower() != _fingerprint(public):
+        raise EvidenceError(f"signed by {_fingerprint(public)}, not by {signer}")
+    return Verdict(tuple(content_names), _fingerprint(public))
+
+
+def _unpack(content: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as package:
+            infos = package.infolist()
+            if len({info.filename for info in infos}) < len(infos):
+                raise EvidenceError("a file is in it twice")
+            if sum(info.file_size for info in infos) > PACKAGE_BYTES_MAX:
+                raise EvidenceError("it is too large for an evidence package")
+            return {info.filename: package.read(info) for info in infos}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        if isinstance(error, EvidenceError):
+            raise
+        raise EvidenceError(f"it cannot be unpacked: {error}") from error

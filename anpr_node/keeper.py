@@ -1,0 +1,151 @@
+"""Keeps house in the record while the node runs: retention, room, the log, corrected times; a little at a time.
+
+It has a connection of its own and never holds the store for longer than one small batch, so that the recorder goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from anpr_node import audit
+from anpr_node.config import Settings
+from anpr_node.drivers.clock import Clock
+from anpr_node.store import recovery, retention
+from anpr_node.store.database import count
+from anpr_node.store.reads import correct_times
+from anpr_node.store.scrub import Scrubber
+
+log = logging.getLogger(__name__)
+
+ACTOR = "node"
+NS_PER_S = 1_000_000_000
+CHECKPOINT_EVERY_S = 5.0
+"""The recorder never writes the log back itself: this comes first, whatever else fails."""
+ROOM_EVERY_S = 10.0
+PURGE_EVERY_S = 600.0
+FIRST_PURGE_S = 30.0
+"""Not at once: a start has enough to do."""
+SCRUB_EVERY_S = 86_400.0
+LEAP_S = 3 * 86_400
+"""A free-running clock that is so far ahead of the last purge may be wrong …"""
+PATIENCE_S = 86_400.0
+"""… and is believed after so long. Deleting a year of reads for a mistaken date cannot be undone."""
+BATCHES = 5
+SETTLE_S = 10.0
+
+
+@dataclass
+class _Every:
+    """Something that is due every so often."""
+
+    seconds: float
+    next_ns: int = 0
+
+    def is_due(self, now_ns: int) -> bool:
+        if now_ns < self.next_ns:
+            return False
+        self.next_ns = now_ns + round(self.seconds * NS_PER_S)
+        return True
+
+
+class Keeper:
+    """The housekeeping of one state folder; call `tick` a few times a second from the thread that opened `database`."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock, boot_id: str) -> None:
+        self._database, self._clock, self._boot_id = database, clock, boot_id
+        self._folder: Path = settings.state_folder
+        self._terms = settings.policy.terms
+        self._limits = retention.Limits(settings.store.quota_mb * 1_000_000, settings.store.free_mb_min * 1_000_000)
+        settled_ns = clock.monotonic_ns() + round(FIRST_PURGE_S * NS_PER_S)
+        self._checkpoint, self._room = _Every(CHECKPOINT_EVERY_S), _Every(ROOM_EVERY_S)
+        self._purge, self._scrub_day = _Every(PURGE_EVERY_S, settled_ns), _Every(SCRUB_EVERY_S, settled_ns)
+        self._scrubber, self._scrubbing = Scrubber(database, self._folder), False
+        self._purging, self._purged, self._salvaged = False, 0, False
+        self._held_since_ns: int | None = None
+        self._synchronised_ns: int | None = None
+        self._corrected = False
+
+    def tick(self) -> None:
+        """Do what is due. Raises StoreError."""
+        now_ns = self._clock.monotonic_ns()
+        if self._checkpoint.is_due(now_ns):
+            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self._correct_times(now_ns)
+        if not self._is_correction_due() and self._purge.is_due(now_ns) and self._is_believed(now_ns):
+            self._purging = True
+        if self._purging:
+            self._purge_on()
+        elif self._scrubbing or self._scrub_day.is_due(now_ns):
+            self._scrub()
+        if self._room.is_due(now_ns):
+            self._make_room()
+        if not self._salvaged:
+            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._utc_ns())
+
+    def _utc_ns(self) -> int:
+        return self._clock.utc_ns(self._clock.monotonic_ns())
+
+    def _is_believed(self, now_ns: int) -> bool:
+        """Whether the date may decide what is deleted."""
+        row = self._database.execute("SELECT last_ns FROM figure WHERE name = 'purges'").fetchone()
+        ahead_s = (self._utc_ns() - row[0]) / NS_PER_S if row else 0.0
+        if self._clock.state().source != "free" or ahead_s <= LEAP_S:
+            self._held_since_ns = None
+            return True
+        if self._held_since_ns is None:
+            self._held_since_ns = now_ns
+            log.error(
+                "the clock is %.0f days ahead of the last purge and not synchronised: purge waits", ahead_s / 86_400
+            )
+        return now_ns - self._held_since_ns >= PATIENCE_S * NS_PER_S
+
+    def _scrub(self) -> None:
+        """A slice of what purged rows left between the others; the whole file once a day."""
+        self._scrubbing = not self._scrubber.scrub()
+        if not self._scrubbing:
+            self._scrubber.finish()
+
+    def _purge_on(self) -> None:
+        """Some batches of the purge; at its end it is written down, without saying what was deleted."""
+        purged = retention.purge(self._database, self._terms, self._utc_ns(), BATCHES)
+        self._purged += purged
+        if purged:
+            return
+        self._purging = not retention.leave_no_trace(self._database)
+        if self._purging:
+            return
+        aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())
+        with self._database.atomic():
+            count(self._database, "purges", 1, self._utc_ns())
+        if self._purged or aside:
+            audit.append(self._folder, audit.Entry(ACTOR, "purge", rows=self._purged), self._utc_ns())
+            log.info("purged %d reads over age, %d damaged stores", self._purged, aside)
+        self._purged = 0
+
+    def _make_room(self) -> None:
+        dropped = retention.make_room(self._database, self._folder, self._limits, self._utc_ns(), BATCHES)
+        if dropped:
+            self._room.next_ns = 0  # there may be more to do
+            log.warning("the record is full: %s", ", ".join(f"{n} {name}" for name, n in dropped.items()))
+
+    def _is_correction_due(self) -> bool:
+        """Whether there may be reads with a mistaken time, which must not be taken for old ones."""
+        return not self._corrected and self._clock.true_offset_ns() is not None
+
+    def _correct_times(self, now_ns: int) -> None:
+        """Once the clock is synchronised, and what was queued before it is on the card: move the reads before it."""
+        offset_ns = self._clock.true_offset_ns()
+        if self._corrected or offset_ns is None:
+            return
+        self._synchronised_ns = self._synchronised_ns or now_ns
+        if now_ns - self._synchronised_ns < SETTLE_S * NS_PER_S:
+            return
+        corrected = correct_times(self._database, self._boot_id, offset_ns, self._utc_ns())
+        self._corrected = True
+        if corrected:
+            log.warning("the clock is synchronised: %d reads taken before were moved to their true time", corrected)
+            audit.append(self._folder, audit.Entry(ACTOR, "clock corrected", rows=corrected), self._utc_ns())

@@ -1,0 +1,68 @@
+"""Turns a plain state folder into an encrypted one: the database is written anew, the plain one overwritten.
+
+What is interrupted is finished by calling it again. What a flash card has put elsewhere meanwhile no program can
+overwrite: encrypt before the first read.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from anpr_node.errors import StoreError
+from anpr_node.store.database import FILE_NAME, open_store
+from anpr_node.store.key import KEY_ID_NAME, KEY_NAME, connect, is_plain, name_of, new_key, note_key, seal_secrets
+
+BLOCK = bytes(1 << 20)
+
+
+def encrypt(folder: Path, key_path: Path) -> None:
+    """Encrypt the store of a folder and leave a link to the key there; the key is made where it is not there yet.
+
+    Raises:
+        StoreError: it is encrypted already, the key is another one than at an interrupted attempt, or there is no room.
+
+    """
+    link, key_id, path = folder / KEY_NAME, folder / KEY_ID_NAME, folder / FILE_NAME
+    if link.is_symlink() or link.exists():
+        raise StoreError(f"{folder} is encrypted already")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not key_path.exists():
+            new_key(key_path)
+        key = key_path.read_bytes()
+        if key_id.exists() and key_id.read_text("ascii").strip() != name_of(key):
+            raise StoreError(f"{key_path} is not the key that this folder's encryption was begun with")
+        if not key_id.exists():
+            open_store(folder).close()  # made, migrated, and its log written back
+            note_key(folder, key)  # from here on nobody takes the folder for a plain one
+        if is_plain(path):
+            _replace_by_encrypted(path, key)
+        seal_secrets(folder, key)
+        link.symlink_to(key_path)
+    except (OSError, sqlite3.Error) as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{folder} could not be encrypted: {error}; call it again when that is mended") from error
+
+
+def _replace_by_encrypted(path: Path, key: bytes) -> None:
+    fresh = path.with_name(f"{path.name}.encrypted")
+    fresh.unlink(missing_ok=True)
+    with closing(connect(path, None, 0.0)) as plain:
+        plain.execute("PRAGMA journal_mode=DELETE")  # fails where another process has it open
+    with closing(connect(fresh, key, 0.0)) as encrypted:
+        encrypted.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        encrypted.execute("ATTACH DATABASE ? AS plain KEY ''", [str(path)])
+        encrypted.execute("SELECT sqlcipher_export('main', 'plain')").fetchall()
+        encrypted.commit()
+        encrypted.execute("DETACH DATABASE plain")
+    with path.open("r+b") as old, fresh.open("rb") as new:
+        os.fsync(new.fileno())
+        fresh.replace(path)
+        for _ in range(0, os.fstat(old.fileno()).st_size, len(BLOCK)):
+            old.write(BLOCK)
+        old.flush()
+        os.fsync(old.fileno())

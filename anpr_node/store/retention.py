@@ -1,0 +1,257 @@
+"""Deletes what may not be kept any longer, and makes room where the record has grown too large.
+
+Both go in small transactions, each of them whole: what is interrupted goes on at the next call. Deleted bytes are
+overwritten (secure_delete), and `leave_no_trace` empties the log. Nothing is dropped that is still owed to the back
+office before everything else has gone, save when the law's term is over.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from anpr_node.policy import Terms
+from anpr_node.store.database import FILE_NAME, count, store_error
+from anpr_node.store.recovery import ASIDE_PREFIX
+from anpr_node.store.silence import hidden_among
+
+NS_PER_DAY = 86_400 * 1_000_000_000
+BATCH = 20
+"""Reads or pictures deleted in one transaction: the recorder waits no longer than that takes."""
+VACUUM_PAGES = 256
+MARGIN = 0.02
+"""Room is made for so much of the quota at once, so that it is not made for every read."""
+UNDELIVERED = """
+    (EXISTS (SELECT 1 FROM outbox o WHERE o.ref = {0}.read_id)
+     OR EXISTS (SELECT 1 FROM hit h JOIN outbox o ON o.ref = h.hit_id WHERE h.read_id = {0}.read_id))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large the record may grow, and how much of the card stays free whatever else grows."""
+
+    quota_bytes: int
+    free_bytes_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kind of thing to drop, what it is counted as, and how the oldest of it are found."""
+
+    name: str
+    what: str
+    query: str
+
+
+_UNDELIVERED_READ, _UNDELIVERED_PICTURE = UNDELIVERED.format("r"), UNDELIVERED.format("e")
+STEPS = (
+    Step(
+        "dropped_delivered_pictures",
+        "picture",
+        f"SELECT e.read_id, e.kind FROM evidence e WHERE NOT {_UNDELIVERED_PICTURE} ORDER BY e.read_id, e.kind LIMIT ?",
+    ),
+    Step(
+        "dropped_delivered_reads",
+        "read",
+        f"SELECT r.read_id FROM read r WHERE NOT {_UNDELIVERED_READ} ORDER BY r.read_id LIMIT ?",
+    ),
+    Step(
+        "dropped_overviews",
+        "picture",
+        "SELECT e.read_id, e.kind FROM evidence e WHERE e.kind = 'overview' ORDER BY e.read_id, e.kind LIMIT ?",
+    ),
+    Step(
+        "dropped_undelivered_reads",
+        "read",
+        "SELECT r.read_id FROM read r WHERE NOT EXISTS (SELECT 1 FROM hit h WHERE h.read_id = r.read_id) "
+        "ORDER BY r.read_id LIMIT ?",
+    ),
+    Step("dropped_undelivered_reads", "read", "SELECT r.read_id FROM read r ORDER BY r.read_id LIMIT ?"),
+)
+"""In this order: what the back office has goes first, a read that it does not have goes last, a hit last of those."""
+
+
+def purge(database: Database, terms: Terms, now_ns: int, batches: int | None = None) -> int:
+    """Delete reads over age with everything that belongs to them; returns how many. With `batches`, so many at most.
+
+    A passage with a hit in it stays whole until the hit's term is over; what only a silent hit had kept is not counted.
+
+    Raises:
+        StoreError: what was deleted until then stays deleted.
+
+    """
+    reads_ns, hits_ns = (now_ns - days * NS_PER_DAY for days in (terms.reads_days, terms.hits_days))
+    purged = 0
+    try:
+        _remember_kept(database, hits_ns, reads_ns)
+        while batches is None or batches > 0:
+            doomed = _over_age(database, reads_ns, hits_ns)
+            if not doomed:
+                break
+            with database.atomic():
+                shown = _shown(database, doomed, terms, reads_ns)
+                count(database, "purged_reads", len(shown), now_ns)
+                count(database, "purged_undelivered_reads", _owed(database, shown), now_ns)
+                _delete_reads(database, doomed)
+            purged += len(shown)
+            batches = None if batches is None else batches - 1
+    except sqlite3.Error as error:
+        raise store_error("not all reads over age could be deleted", error) from error
+    return purged
+
+
+def _remember_kept(database: Database, hits_ns: int, reads_ns: int) -> None:
+    """The passages that stay although they are over the age of reads, because one of their reads is a hit."""
+    database.execute("CREATE TEMP TABLE IF NOT EXISTS kept (read_id TEXT PRIMARY KEY)")
+    with database.atomic():
+        database.execute("DELETE FROM kept")
+        database.execute(
+            """
+            INSERT INTO kept
+            WITH RECURSIVE passage (read_id) AS (
+                SELECT DISTINCT r.read_id FROM read r JOIN hit h ON h.read_id = r.read_id
+                WHERE r.first_seen_ns >= :hits_ns AND r.first_seen_ns < :until_ns
+                UNION SELECT r.corrects FROM read r JOIN passage p ON r.read_id = p.read_id WHERE r.corrects IS NOT NULL
+                UNION SELECT r.read_id FROM read r JOIN passage p ON r.corrects = p.read_id
+            ) SELECT read_id FROM passage
+            """,
+            {"hits_ns": hits_ns, "until_ns": reads_ns + NS_PER_DAY},
+        )
+
+
+def _over_age(database: Database, reads_ns: int, hits_ns: int) -> list[str]:
+    rows = database.execute(
+        """
+        SELECT read_id FROM read INDEXED BY read_by_time
+        WHERE first_seen_ns < :reads_ns AND (first_seen_ns < :hits_ns OR read_id NOT IN (SELECT read_id FROM kept))
+        ORDER BY first_seen_ns LIMIT :batch
+        """,
+        {"reads_ns": reads_ns, "hits_ns": hits_ns, "batch": BATCH},
+    )
+    return [read_id for (read_id,) in rows.fetchall()]
+
+
+def _shown(database: Database, read_ids: Sequence[str], terms: Terms, reads_ns: int) -> list[str]:
+    """Those of some reads that are counted: a figure must not tell of what only a silent hit had kept."""
+    hidden = hidden_among(database, read_ids, reads_ns) if terms.hits_days > terms.reads_days else set()
+    return [read_id for read_id in read_ids if read_id not in hidden]
+
+
+def _owed(database: Database, read_ids: Sequence[str]) -> int:
+    """How many of some reads the back office does not have."""
+    holes = ", ".join("?" * len(read_ids))
+    query = f"SELECT count(*) FROM outbox WHERE kind = 'read' AND ref IN ({holes})"
+    return int(database.execute(query, read_ids).fetchone()[0])
+
+
+def _delete_reads(database: Database, doomed: Sequence[str]) -> None:
+    """Delete reads, their pictures, hits and what waited to be sent of them."""
+    holes = ", ".join("?" * len(doomed))
+    refs = f"ref IN ({holes}) OR ref IN (SELECT hit_id FROM hit WHERE read_id IN ({holes}))"
+    database.execute(f"DELETE FROM outbox WHERE {refs}", [*doomed, *doomed])
+    database.execute(f"UPDATE read SET corrects = NULL WHERE corrects IN ({holes})", doomed)
+    database.execute(f"DELETE FROM read WHERE read_id IN ({holes})", doomed)
+
+
+def delete_set_aside(folder: Path, terms: Terms, now_ns: int) -> int:
+    """Delete damaged stores that were set aside so long ago that every read in them is over age."""
+    days = max(terms.reads_days, terms.hits_days)
+    deleted = 0
+    for aside in folder.glob(f"{ASIDE_PREFIX}*"):
+        stamp = aside.name.removeprefix(ASIDE_PREFIX).rstrip("x")
+        made = datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        if now_ns - int(made.timestamp()) * 1_000_000_000 >= days * NS_PER_DAY:
+            shutil.rmtree(aside)
+            deleted += 1
+    return deleted
+
+
+def make_room(
+    database: Database, folder: Path, limits: Limits, now_ns: int, batches: int | None = None
+) -> dict[str, int]:
+    """Drop the least needed until the record fits; returns how many of what. With `batches`, so many at most.
+
+    Raises:
+        StoreError: what was dropped until then stays dropped.
+
+    """
+    dropped: dict[str, int] = {}
+    wanted = excess(database, folder, limits)
+    target = wanted + round(limits.quota_bytes * MARGIN) if wanted > 0 else 0
+    try:
+        for step in STEPS:
+            while target > 0 and (batches is None or batches > 0):
+                before = _used(database)
+                n = _drop(database, step, now_ns)
+                if n == 0:
+                    break
+                dropped[step.name] = dropped.get(step.name, 0) + n
+                target -= before - _used(database)
+                batches = None if batches is None else batches - 1
+    except sqlite3.Error as error:
+        raise store_error("no room could be made", error) from error
+    return dropped
+
+
+def excess(database: Database, folder: Path, limits: Limits) -> int:
+    """By how many bytes the record is too large; negative where there is room."""
+    aside = sum(file.stat().st_size for file in folder.glob(f"{ASIDE_PREFIX}*/*"))
+    wal = folder / f"{FILE_NAME}-wal"
+    log_bytes = wal.stat().st_size if wal.exists() else 0
+    free = shutil.disk_usage(folder).free + _unused(database)
+    return max(_used(database) + log_bytes + aside - limits.quota_bytes, limits.free_bytes_min - free)
+
+
+def _pragma(database: Database, name: str) -> int:
+    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _unused(database: Database) -> int:
+    return _pragma(database, "freelist_count") * _pragma(database, "page_size")
+
+
+def _used(database: Database) -> int:
+    return _pragma(database, "page_count") * _pragma(database, "page_size") - _unused(database)
+
+
+def _drop(database: Database, step: Step, now_ns: int) -> int:
+    """Drop the oldest few of a kind; returns how many."""
+    with database.atomic():
+        oldest = database.execute(step.query, [BATCH]).fetchall()
+        if step.what == "read":
+            _delete_reads(database, [read_id for (read_id,) in oldest])
+        else:
+            for read_id, kind in oldest:
+                database.execute("DELETE FROM evidence WHERE read_id = ? AND kind = ?", [read_id, kind])
+                database.execute("DELETE FROM outbox WHERE ref = ? AND kind = ?", [read_id, kind])
+        if oldest:
+            count(database, step.name, len(oldest), now_ns)
+    return len(oldest)
+
+
+def leave_no_trace(database: Database) -> bool:
+    """Empty the log, the one place where deleted rows are still whole; False where a reader keeps it from that.
+
+    Free pages hold zeros (secure_delete) and are used again: nothing has to be vacuumed for the deleted to be gone.
+    """
+    try:
+        busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:
+        return False
+    return not busy
+
+
+def shrink(database: Database) -> None:
+    """Give free pages back to the card. Raises StoreError."""
+    try:
+        for _ in range(0, _pragma(database, "freelist_count"), VACUUM_PAGES):
+            database.conn.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")  # execute() frees one page only
+    except sqlite3.Error as error:
+        raise store_error("not all free pages could be given back", error) from error

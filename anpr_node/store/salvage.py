@@ -1,0 +1,188 @@
+"""Reads a damaged database row by row, around what cannot be read, and copies it into a sound one.
+
+It changes nothing in the damaged file. Rows that are there already are left alone, so that it can be done twice.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from anpr_node.store.database import count, is_damage
+from anpr_node.store.key import connect
+
+log = logging.getLogger(__name__)
+
+LAST = ("read", "hit", "outbox")
+"""Copied after everything else and in this order, because rows name each other."""
+LATER = frozenset({"evidence", "_sqlite_migrations"})
+CHUNK = 200
+PICTURE = "read_id, kind, sha256, jpeg"
+
+
+class Damaged:
+    """A damaged database to read from.
+
+    It is opened again after every page that cannot be read, because SQLCipher gives nothing more after the first.
+    """
+
+    def __init__(self, path: Path, key: bytes | None) -> None:
+        self._path, self._key = path, key
+        self._open()
+
+    def _open(self) -> None:
+        self._connection = connect(self._path, self._key, 10.0)
+        self._connection.execute("PRAGMA writable_schema=ON")  # a file that was cut short is read as far as it goes
+
+    def execute(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        """All rows of a query. Raises sqlite3.DatabaseError where damage is met."""
+        try:
+            return list(self._connection.execute(query, values).fetchall())
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                self._connection.close()
+                self._open()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def copy_tables(old: Damaged, new: Any) -> dict[str, int]:
+    """Bring over everything but the pictures; returns how many rows of each table."""
+    rows: dict[str, int] = {}
+    for table in _tables(old, new):
+        try:
+            rows[table] = _copy(old, new, table)
+        except sqlite3.Error as error:
+            log.error("table %s: not all of it could be salvaged: %s", table, error)
+            rows.setdefault(table, 0)
+    return rows
+
+
+def copy_pictures(old: Damaged, new: Any, at: int, most: int, now_ns: int) -> int | None:
+    """Bring over the next pictures behind row `at` whose reads are there; how far it got, None: that was all."""
+    try:
+        at, rows = next(_chunks(old, "evidence", PICTURE, at, most))
+    except (StopIteration, sqlite3.Error):
+        return None
+    with new.atomic():
+        for row in rows:
+            new.execute(
+                f"INSERT OR IGNORE INTO evidence ({PICTURE}) SELECT ?, ?, ?, ?"
+                " WHERE EXISTS (SELECT 1 FROM read WHERE read_id = ?)",
+                [*row, row[0]],
+            )
+        count(new, "salvaged_pictures", len(rows), now_ns)
+    return at
+
+
+def _tables(old: Damaged, new: Any) -> list[str]:
+    """The tables that both have, small ones first; none where not even the schema can be read."""
+    query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    try:
+        there = {row[0] for row in old.execute(query)} - LATER
+    except sqlite3.Error:
+        return []
+    both = there & {row[0] for row in new.execute(query)}
+    return sorted(both - set(LAST)) + [table for table in LAST if table in both]
+
+
+def _copy(old: Damaged, new: Any, table: str) -> int:
+    """Bring over every row that can be read; returns how many."""
+    columns = _columns(old, table) & _columns(new, table)
+    names = sorted(columns)
+    holes = ", ".join("?" * len(names))
+    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({holes})"
+    rows = 0
+    for _, chunk in _chunks(old, table, ", ".join(names)):
+        new.executemany(insert, chunk)
+        new.commit()
+        rows += len(chunk)
+    return rows
+
+
+def _columns(connection: Any, table: str) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+
+
+def _chunks(
+    old: Damaged, table: str, names: str, at: int | None = -1, most: int = CHUNK
+) -> Iterator[tuple[int, list[Any]]]:
+    """A table's rows behind row `at`, stepping over what cannot be read; with the last one's number."""
+    try:
+        old.execute(f"SELECT rowid FROM {table} LIMIT 0")
+    except sqlite3.OperationalError:  # a table without rowids: as far as it goes
+        yield from ((0, rows) for rows in _without_rowids(old, table, names))
+        return
+    while at is not None:
+        rows = _some_rows(old, table, names, at, most)
+        if rows == []:
+            return
+        if rows is None:
+            at = _next_readable(old, table, names, at)
+        else:
+            at = int(rows[-1][0])
+            yield at, [row[1:] for row in rows]
+
+
+def _some_rows(old: Damaged, table: str, names: str, at: int, most: int) -> list[Any] | None:
+    """The next rows, fewer where damage is near; None where not even the next one can be read."""
+    for size in (most, 20, 1):
+        query = f"SELECT rowid, {names} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {size}"
+        try:
+            return old.execute(query, [at])
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+    return None
+
+
+def _without_rowids(old: Damaged, table: str, names: str) -> Iterator[list[Any]]:
+    """The rows of a table without rowids, in the order of its key, up to the first damage."""
+    for at in itertools.count(step=CHUNK):
+        try:
+            rows = old.execute(f"SELECT {names} FROM {table} LIMIT {CHUNK} OFFSET {at}")
+        except sqlite3.DatabaseError:
+            return
+        if not rows:
+            return
+        yield rows
+
+
+def _next_readable(old: Damaged, table: str, names: str, at: int) -> int | None:
+    """The place just before the next row that can be read after a broken one; None where there is none."""
+
+    def reads(from_rowid: int) -> bool | None:
+        try:
+            found = old.execute(f"SELECT {names} FROM {table} WHERE rowid >= ? ORDER BY rowid LIMIT 1", [from_rowid])
+            return True if found else None
+        except sqlite3.DatabaseError:
+            return False
+
+    low, step = at + 1, 1
+    while (verdict := reads(low + step)) is False:
+        step *= 2
+        if step > 1 << 40:
+            return None
+    if verdict is None and step == 1:
+        return None
+    high = low + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        if reads(middle) is False:
+            low = middle
+        else:
+            high = middle
+    return high - 1
+
+
+def drop_orphans(new: Any) -> None:
+    """Rows whose read was lost: they cannot be shown, and the set-aside file still has them."""
+    new.execute("UPDATE read SET corrects = NULL WHERE corrects NOT IN (SELECT read_id FROM read)")
+    new.execute("DELETE FROM hit WHERE read_id NOT IN (SELECT read_id FROM read)")

@@ -1,0 +1,146 @@
+"""People, roles and passwords: no default account, and a command answers its roles alone."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlite_utils import Database
+
+from anpr_node import access, audit
+from anpr_node.access import NS_PER_S, Person
+from anpr_node.cli import main
+from anpr_node.config import Settings
+from anpr_node.errors import AnprError, RefusedByPolicy
+from anpr_node.policy import roles
+from anpr_node.store.database import use_store
+
+PASSWORD = "correct horse battery"
+
+
+def no_password() -> str:
+    raise AssertionError("nobody should be asked")
+
+
+def call(settings: Settings, tmp_path: Path, *arguments: str, answer: str | None = None) -> Result:
+    config = tmp_path / "node.toml"
+    config.write_text(f'[store]\nfolder = "{settings.state_folder}"\n')
+    at = 2 if arguments[0] in {"user", "audit", "hotlist", "evidence", "store"} else 1
+    before = ["--user", "jan"] if answer is not None else []
+    filled = [*before, *arguments[:at], "--config", str(config), *arguments[at:]]
+    return CliRunner().invoke(main, filled, input=answer)
+
+
+def test_there_is_no_account_until_one_is_named(settings: Settings, store: Database) -> None:
+    assert access.people(store) == []
+    with pytest.raises(RefusedByPolicy, match="not this password"):
+        access.authorise(settings, "search", "admin", lambda: "admin")
+
+
+def test_the_owner_of_a_simulated_roadside_may_look_around_until_somebody_is_named(
+    settings: Settings, store: Database
+) -> None:
+    assert access.authorise(settings, "search", None, no_password).role == "owner"
+    access.add(store, Person("jan", "investigator"), "somebody-else", None, 0)
+    with pytest.raises(RefusedByPolicy, match="--user"):
+        access.authorise(settings, "search", None, no_password)
+
+
+def test_an_account_that_sshd_let_in_is_a_person(settings: Settings, store: Database) -> None:
+    access.add(store, Person("jan", "investigator"), getpass.getuser(), None, 0)
+    assert access.authorise(settings, "search", None, no_password) == Person("jan", "investigator")
+
+
+@pytest.mark.parametrize("role", ["technician", "officer", "investigator", "auditor", "service"])
+def test_roles_decide_which_commands_answer(settings: Settings, store: Database, role: str) -> None:
+    access.add(store, Person("jan", role), getpass.getuser(), None, 0)
+    everything = frozenset().union(*roles().commands.values())
+    for command in everything:
+        if command in roles().commands[role]:
+            assert access.authorise(settings, command, None, no_password).role == role
+        else:
+            with pytest.raises(RefusedByPolicy, match="does not answer"):
+                access.authorise(settings, command, None, no_password)
+    refused = [line.entry for line in audit.read(settings.state_folder)]
+    assert {e.action for e in refused} == everything - roles().commands[role]
+    assert {(e.actor, e.outcome) for e in refused} <= {("jan", "refused")}
+
+
+def test_a_password_lets_in_and_is_stored_as_argon2id_only(store: Database, tmp_path: Path) -> None:
+    access.add(store, Person("jan", "officer"), None, PASSWORD, 0)
+    stored = store.execute("SELECT password_hash FROM person").fetchone()[0]
+    assert stored.startswith("$argon2id$")
+    assert access.check_password(store, "jan", PASSWORD) == Person("jan", "officer")
+    assert access.check_password(store, "jan", PASSWORD + "x") is None
+    assert access.check_password(store, "nobody", PASSWORD) is None
+
+
+def test_guessing_is_slowed_down_and_a_right_password_ends_it(store: Database) -> None:
+    access.add(store, Person("jan", "officer"), None, PASSWORD, 0)
+    for n in range(5):
+        assert access.check_password(store, "jan", "guess", n) is None
+    with pytest.raises(RefusedByPolicy, match="wait 1 s"):
+        access.check_password(store, "jan", PASSWORD, 5)
+    assert access.check_password(store, "jan", "guess", 2 * NS_PER_S) is None
+    with pytest.raises(RefusedByPolicy, match="wait 2 s"):
+        access.check_password(store, "jan", PASSWORD, 3 * NS_PER_S)
+    assert access.check_password(store, "jan", PASSWORD, 5 * NS_PER_S)
+    assert access.check_password(store, "jan", "guess", 5 * NS_PER_S) is None
+
+
+@pytest.mark.parametrize(
+    ("role", "login", "password", "words"),
+    [("king", "jan", None, "no role"), ("officer", None, None, "needs"), ("officer", None, "short", "characters")],
+)
+def test_nobody_comes_in_by_half(
+    store: Database, role: str, login: str | None, password: str | None, words: str
+) -> None:
+    with pytest.raises(RefusedByPolicy, match=words):
+        access.add(store, Person("jan", role), login, password, 0)
+
+
+def test_a_name_is_given_once(store: Database) -> None:
+    access.add(store, Person("jan", "officer"), "jan", None, 0)
+    with pytest.raises(AnprError, match="named already"):
+        access.add(store, Person("jan", "auditor"), "other", None, 0)
+    assert access.remove(store, "jan")
+    assert not access.remove(store, "jan")
+
+
+def test_sudo_tells_who_called_it(settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_USER", "jan")
+    assert access.login_name(settings.state_folder) == "jan"
+
+
+def test_by_the_command_line(settings: Settings, store: Database, tmp_path: Path) -> None:
+    typed = f"{PASSWORD}\n{PASSWORD}\n"
+    config = tmp_path / "node.toml"
+    config.write_text(f'[store]\nfolder = "{settings.state_folder}"\n')
+    added = CliRunner().invoke(
+        main, ["user", "add", "--config", str(config), "jan", "--role", "auditor", "--password"], input=typed
+    )
+    assert added.exit_code == 0, added.output
+    assert PASSWORD not in added.output
+    assert call(settings, tmp_path, "user", "list").exit_code == 3
+    shown = call(settings, tmp_path, "audit", "show", answer=PASSWORD + "\n")
+    assert shown.exit_code == 0, shown.output
+    assert "user add" in shown.output
+    assert call(settings, tmp_path, "audit", "show", answer="wrong\n").exit_code == 3
+    search = call(settings, tmp_path, "search", "*", "--reason", "r", "--case", "c", answer=PASSWORD + "\n")
+    assert search.exit_code == 3
+    assert "does not answer the role auditor" in search.output
+    verified = call(settings, tmp_path, "audit", "verify", answer=PASSWORD + "\n")
+    assert verified.exit_code == 0, verified.output
+    assert " 0 flaws" in verified.output
+    with use_store(settings.state_folder) as database:
+        assert [name for name, *_ in access.people(database)] == ["jan"]
+
+
+def test_a_person_is_removed_by_the_command_line(settings: Settings, store: Database, tmp_path: Path) -> None:
+    access.add(store, Person("me", "service"), getpass.getuser(), None, 0)
+    access.add(store, Person("jan", "auditor"), "jan", None, 0)
+    assert call(settings, tmp_path, "user", "remove", "jan").exit_code == 0
+    assert call(settings, tmp_path, "user", "remove", "jan").exit_code == 1
+    assert "me" in call(settings, tmp_path, "user", "list").output

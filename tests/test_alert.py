@@ -1,0 +1,280 @@
+"""What a hit does at the roadside: relay within its limits, LED patterns, restraint, and the last channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+from gpiozero.pins.mock import MockFactory
+from makers import NS_PER_S, evidence, read
+from sqlite_utils import Database
+
+from anpr_node.alert.restraint import Restraint
+from anpr_node.alert.signals import Signals
+from anpr_node.alert.sms import find_due, send_due
+from anpr_node.config import Settings, parse
+from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.gpio import PATTERNS, Outputs, Pins, RelayLimits
+from anpr_node.errors import ConfigError, WiringError
+from anpr_node.recorder import encode
+from anpr_node.records import Hit, HotlistEntry
+from anpr_node.store.reads import add_read
+
+MS = 1_000_000
+PINS = Pins(relay=17, led=27, illuminator=22)
+ENTRY = HotlistEntry("l", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay", "led", "uplink", "sms"))
+
+
+def hit(vrm: str = "1ABC123", *actions: str, **changes: object) -> Hit:
+    entry = replace(ENTRY, vrm=vrm, **({"actions": actions} if actions else {}))
+    return replace(Hit("h-1", "r1", entry, "exact", 0), **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clock() -> SimulatedClock:
+    return SimulatedClock()
+
+
+@pytest.fixture
+def outputs(clock: SimulatedClock) -> Iterator[Outputs]:
+    opened = Outputs(PINS, MockFactory(), clock, RelayLimits(on_s_min=0.2, on_s_max=3.0, off_s_min=0.5))
+    yield opened
+    opened.close()
+
+
+def relay_trace(outputs: Outputs, clock: SimulatedClock, milliseconds: int) -> list[tuple[int, bool]]:
+    """Levels of the relay with how long they lasted, ticking every 20 ms."""
+    trace: list[tuple[int, bool]] = []
+    for _ in range(milliseconds // 20):
+        outputs.tick()
+        if trace and trace[-1][1] == outputs.relay.is_on:
+            trace[-1] = (trace[-1][0] + 20, trace[-1][1])
+        else:
+            trace.append((20, outputs.relay.is_on))
+        clock.advance_to(clock.monotonic_ns() + 20 * MS)
+    return trace
+
+
+def test_the_relay_stays_closed_for_its_minimum(outputs: Outputs, clock: SimulatedClock) -> None:
+    outputs.relay.pulse(0.001)
+    assert relay_trace(outputs, clock, 1000) == [(200, True), (800, False)]
+
+
+def test_the_relay_rests_before_it_closes_again(outputs: Outputs, clock: SimulatedClock) -> None:
+    outputs.relay.pulse(0.2)
+    relay_trace(outputs, clock, 240)
+    outputs.relay.pulse(0.2)
+    assert relay_trace(outputs, clock, 1000) == [(460, False), (200, True), (340, False)]
+
+
+def test_the_relay_opens_at_its_maximum_however_many_hits_follow(outputs: Outputs, clock: SimulatedClock) -> None:
+    closed_ms = longest_ms = 0
+    for _ in range(20):
+        outputs.relay.pulse(1.0)
+        for lasted_ms, closed in relay_trace(outputs, clock, 500):
+            closed_ms = closed_ms + lasted_ms if closed else 0
+            longest_ms = max(longest_ms, closed_ms)
+    assert longest_ms == 3000
+
+
+def test_off_is_at_once(outputs: Outputs, clock: SimulatedClock) -> None:
+    outputs.relay.pulse(2.0)
+    outputs.all_off()
+    assert relay_trace(outputs, clock, 1000) == [(1000, False)]
+
+
+def led_trace(outputs: Outputs, clock: SimulatedClock, milliseconds: int) -> str:
+    """One character per 100 ms: # lit, . dark."""
+    trace = ""
+    for _ in range(milliseconds // 100):
+        outputs.tick()
+        trace += "#" if outputs.led.is_on else "."
+        clock.advance_to(clock.monotonic_ns() + 100 * MS)
+    return trace
+
+
+@pytest.mark.parametrize(
+    ("state", "trace"),
+    [
+        ("ok", "#............................." * 2),
+        ("no_link", "#..#.........................." * 2),
+        ("calibrating", "##########.........." * 3),
+        ("fault", "#########." * 6),
+    ],
+)
+def test_each_state_has_its_pattern(outputs: Outputs, clock: SimulatedClock, state: str, trace: str) -> None:
+    outputs.led.show(state)
+    assert led_trace(outputs, clock, 6000) == trace
+
+
+def test_patterns_can_be_told_apart_and_the_manual_shows_them() -> None:
+    from conftest import ROOT
+
+    manual = (ROOT / "hw" / "led.md").read_text()
+    assert len({tuple(pattern) for pattern in PATTERNS.values()}) == len(PATTERNS)
+    for state in (*PATTERNS, "reading", "hit"):
+        assert f"| {state.replace('_', ' ')} |" in manual
+
+
+def test_the_most_important_state_is_shown(outputs: Outputs, clock: SimulatedClock) -> None:
+    for state in ("ok", "no_link", "calibrating", "fault"):
+        outputs.led.show(state)
+    assert led_trace(outputs, clock, 1000) == "#########."
+    outputs.led.show("fault", False)
+    outputs.led.show("calibrating", False)
+    assert led_trace(outputs, clock, 3000).count("#") == 2, "no link"
+    outputs.led.show("no_link", False)
+    assert led_trace(outputs, clock, 3000).count("#") == 1, "all is well"
+    with pytest.raises(ValueError, match="no LED pattern"):
+        outputs.led.show("party")
+
+
+def test_a_hit_flickers_and_a_read_flashes_once(outputs: Outputs, clock: SimulatedClock) -> None:
+    outputs.led.flash()
+    assert led_trace(outputs, clock, 1000) == "###......."
+    outputs.led.show("fault")
+    outputs.led.flicker(0.6)
+    assert led_trace(outputs, clock, 600) == "#.#.#."
+    clock.advance_to(clock.monotonic_ns() + 300 * MS)
+    outputs.led.flash()
+    assert not outputs.led.is_on, "a fault goes before reads"
+
+
+def test_the_same_vehicle_signals_once_in_a_while() -> None:
+    restraint = Restraint(repeat_s=60)
+    assert restraint.judge("1ABC123", hit(), 0).held_back is None
+    assert restraint.judge("1ABC123", hit(), 0).held_back is None, "judged twice, signalled never"
+    restraint.signalled("1ABC123", [hit()], 0)
+    assert restraint.judge("1ABC123", hit(), 59 * NS_PER_S).held_back == "repeat"
+    assert restraint.judge("1A8C123", hit(match="near"), NS_PER_S).held_back == "repeat", "read otherwise, same vehicle"
+    assert restraint.judge("2DEF456", hit("2DEF456"), NS_PER_S).held_back is None
+    assert restraint.judge("1ABC123", hit(), 60 * NS_PER_S).held_back is None
+    wide = hit("1AB?123")
+    restraint.signalled("1ABX123", [wide], 0)
+    assert restraint.judge("1ABY123", wide, NS_PER_S).held_back is None, "another vehicle of the same pattern"
+
+
+def test_no_more_than_so_many_signals_in_a_minute() -> None:
+    restraint = Restraint(repeat_s=0, relay_per_minute_max=3)
+    for second in range(3):
+        assert restraint.judge("x", hit(), second * NS_PER_S).held_back is None
+        restraint.signalled("x", [hit()], second * NS_PER_S)
+    assert restraint.judge("x", hit(), 59 * NS_PER_S).held_back == "rate"
+    assert restraint.judge("x", hit("y", "batch"), 59 * NS_PER_S).held_back is None, "it does not signal anyway"
+    assert restraint.judge("x", hit(), 60 * NS_PER_S).held_back is None
+
+
+def test_what_is_held_back_is_not_signalled(outputs: Outputs) -> None:
+    signals = Signals(outputs, 1.0, 1.0)
+    assert not signals.raise_hits("1ABC123", [hit(held_back="repeat")], 0)
+    assert not outputs.relay.is_on
+    assert signals.raise_hits("1ABC123", [hit(held_back="repeat"), hit("1ABC123", "relay")], 0)
+    assert outputs.relay.is_on
+
+
+def test_one_silent_entry_silences_all(outputs: Outputs, caplog: pytest.LogCaptureFixture) -> None:
+    signals = Signals(outputs, 1.0, 1.0)
+    with caplog.at_level("DEBUG"):
+        assert not signals.raise_hits("1ABC123", [hit(), hit("1ABC123", "silent")], 0)
+    assert not outputs.relay.is_on
+    assert not outputs.led.is_on
+    assert caplog.text == ""
+
+
+@dataclass
+class Phone:
+    """A modem with its messages; `broken` numbers are not reached."""
+
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+    def send(self, number: str, text: str) -> None:
+        if number in self.broken:
+            raise WiringError("no network")
+        self.sent.append((number, text))
+
+
+SMS = {"numbers": ["+32470000001", "+32470000002"], "place": "N69 km 12", "after_s": 30.0, "per_hour_max": 2}
+
+
+@pytest.fixture
+def telling() -> Settings:
+    return parse({"sms": SMS}, "test")
+
+
+def put(store: Database, number: int, at_s: float = 0, **changes: object) -> None:
+    vrm = f"1ABC{number:03}"
+    found = hit(vrm, *changes.pop("actions", ENTRY.actions), hit_id=f"0192-hit{number:05}", read_id=f"r{number}",  # type: ignore[arg-type, misc]
+                raised_at_ns=int(at_s * NS_PER_S), **changes)  # fmt: skip
+    add_read(store, read(vrm, f"r{number}"), encode(evidence()), [found])
+
+
+def test_a_top_hit_that_nobody_takes_is_told_by_sms(store: Database, telling: Settings) -> None:
+    phone = Phone()
+    put(store, 1, at_s=36_000)
+    assert send_due(store, phone, telling, 36_029 * NS_PER_S) == 0, "the back office still has time"
+    assert send_due(store, phone, telling, 36_030 * NS_PER_S) == 2
+    assert send_due(store, phone, telling, 36_031 * NS_PER_S) == 0, "told once"
+    assert [number for number, _ in phone.sent] == SMS["numbers"]
+    text = phone.sent[0][1]
+    assert text == "ANPR N69 km 12 lane 1: seize 10:00:00Z ref hit00001. Unverified. Link is down."
+    assert "ABC" not in text
+    assert len(text) <= 160
+
+
+def test_what_the_back_office_has_is_not_told(store: Database, telling: Settings) -> None:
+    put(store, 1)
+    store.execute("DELETE FROM outbox WHERE kind = 'hit'")
+    assert find_due(store, telling, 60 * NS_PER_S) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"actions": ("relay",)}, {"actions": ("batch",)}, {"actions": ("silent",)}, {"held_back": "repeat"},
+     {"match": "retrospective"}],
+)  # fmt: skip
+def test_other_hits_are_not_told(store: Database, telling: Settings, changes: dict[str, object]) -> None:
+    put(store, 1, **changes)
+    assert find_due(store, telling, 60 * NS_PER_S) is None
+
+
+def test_a_read_with_a_silent_hit_is_not_told(store: Database, telling: Settings) -> None:
+    both = [hit(hit_id="a"), hit("1ABC123", "silent", hit_id="b")]
+    add_read(store, read(), encode(evidence()), both)
+    assert find_due(store, telling, 60 * NS_PER_S) is None
+
+
+def test_messages_are_few_and_late_ones_are_left(store: Database, telling: Settings) -> None:
+    phone = Phone()
+    for number in range(4):
+        put(store, number, at_s=number)
+    told = [send_due(store, phone, telling, second * NS_PER_S) for second in range(60, 70)]
+    assert told == [2, 2, *[0] * 8], "two hits in an hour"
+    assert find_due(store, telling, (3600 + 120) * NS_PER_S) is None, "the others are too old by then"
+    assert find_due(store, parse({}, "test"), 60 * NS_PER_S) is None, "nobody to tell"
+
+
+def test_a_modem_that_fails_is_tried_again(
+    store: Database, telling: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    phone = Phone(broken=set(SMS["numbers"]))  # type: ignore[arg-type]
+    put(store, 1)
+    assert send_due(store, phone, telling, 40 * NS_PER_S) == 0
+    assert "no network" in caplog.text
+    phone.broken = {"+32470000001"}
+    assert send_due(store, phone, telling, 50 * NS_PER_S) == 1
+    assert send_due(store, phone, telling, 60 * NS_PER_S) == 0
+
+
+def test_numbers_are_international() -> None:
+    with pytest.raises(ConfigError, match=r"\+32470123456"):
+        parse({"sms": {"numbers": ["0470123456"]}}, "test")
+
+
+def test_the_outbox_says_how_urgent_a_hit_is(store: Database) -> None:
+    put(store, 1)
+    put(store, 2, actions=("batch",))
+    rows = store.execute("SELECT h.actions FROM outbox o JOIN hit h ON h.hit_id = o.ref ORDER BY o.item_id").fetchall()
+    assert ["uplink" in json.loads(actions) for (actions,) in rows] == [True, False]

@@ -1,0 +1,326 @@
+"""Retention and room: right to the day, hits longer, undelivered last, and nothing left of what went."""
+
+from __future__ import annotations
+
+import random
+import re
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from makers import NS_PER_S, evidence, read
+from sqlite_utils import Database
+
+from anpr_node import audit
+from anpr_node.config import Settings, parse
+from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.errors import ConfigError
+from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S, Keeper
+from anpr_node.policy import Terms, presets
+from anpr_node.recorder import encode
+from anpr_node.records import ClockState, Hit, HotlistEntry
+from anpr_node.store import retention
+from anpr_node.store.database import FILE_NAME, figures, open_store
+from anpr_node.store.encrypting import encrypt
+from anpr_node.store.reads import EncodedEvidence, add_read
+from anpr_node.store.retention import Limits
+from anpr_node.store.scrub import Scrubber
+
+ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
+DAY_S = 86_400
+TERMS = Terms(10, 20, True, False, True, "test", "")
+START_S = 1_767_225_600
+
+
+def add(store: Database, read_id: str, day: float, *, hit: bool = False, **changes: object) -> None:
+    made = read(read_id=read_id, at_s=START_S + day * DAY_S, **changes)
+    hits = [Hit(f"h-{read_id}", read_id, ENTRY, "exact", made.last_seen_ns)] if hit else []
+    add_read(store, made, encode(evidence()), hits)
+
+
+def day(n: float) -> int:
+    return int((START_S + n * DAY_S) * NS_PER_S)
+
+
+def ids(store: Database) -> list[str]:
+    return [row[0] for row in store.execute("SELECT read_id FROM read ORDER BY read_id")]
+
+
+def rows(store: Database, table: str) -> int:
+    return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_has_its_source_and_says_what_is_in_doubt(name: str) -> None:
+    terms = presets()[name]
+    assert len(terms.source) > 30
+    assert terms.doubt
+    assert terms.hits_days >= terms.reads_days
+
+
+def test_the_presets_are_those_of_the_law() -> None:
+    kept = {name: (t.reads_days, t.hits_days, t.gate_days, t.store_non_hits) for name, t in presets().items()}
+    assert kept == {
+        "BE": (365, 365, 30, True),
+        "NL": (28, 28, 0, True),
+        "FR": (15, 30, None, True),
+        "UK": (365, 365, 90, True),
+        "DE": (0, 2, 0, False),
+    }
+
+
+def test_a_site_may_keep_less_and_never_more() -> None:
+    assert parse({"policy": {"preset": "FR", "reads_days": 3}}, "t").policy.terms.reads_days == 3
+    assert parse({"policy": {"preset": "FR", "reads_days": 90}}, "t").policy.terms.reads_days == 15
+    with pytest.raises(ConfigError, match="hits_days"):
+        parse({"policy": {"preset": "FR", "hits_days": 3}}, "t")
+
+
+def test_reads_go_on_their_day_and_hits_on_theirs(store: Database) -> None:
+    add(store, "r1", 0)
+    add(store, "r2", 0, hit=True)
+    add(store, "r3", 1)
+    assert retention.purge(store, TERMS, day(10)) == 0
+    assert retention.purge(store, TERMS, day(10) + 1) == 1
+    assert ids(store) == ["r2", "r3"]
+    assert retention.purge(store, TERMS, day(19.999)) == 1
+    assert ids(store) == ["r2"]
+    assert retention.purge(store, TERMS, day(20) + 1) == 1
+    assert [rows(store, table) for table in ("read", "evidence", "hit", "outbox")] == [0, 0, 0, 0]
+    assert figures(store)["purged_reads"] == 3
+    assert figures(store)["purged_undelivered_reads"] == 3
+
+
+def test_a_corrected_hit_keeps_its_correction_as_long(store: Database) -> None:
+    """Else the hit that was wrong would stand there as if it were right."""
+    add(store, "r1", 0, hit=True)
+    add(store, "r2", 0, corrects="r1")
+    add(store, "r3", 0, corrects="r2")
+    assert retention.purge(store, TERMS, day(15)) == 0
+    assert retention.purge(store, TERMS, day(21)) == 3
+
+
+def test_what_is_interrupted_goes_on(store: Database) -> None:
+    for n in range(50):
+        add(store, f"r{n:02}", 0)
+    assert retention.purge(store, TERMS, day(11), batches=1) == retention.BATCH
+    assert rows(store, "read") == 50 - retention.BATCH
+    assert retention.purge(store, TERMS, day(11)) == 50 - retention.BATCH
+
+
+def test_a_correction_outlives_what_it_corrected_by_a_batch(store: Database) -> None:
+    add(store, "r1", 0)
+    add(store, "r2", 5, corrects="r1")
+    retention.purge(store, TERMS, day(11))
+    assert store.execute("SELECT read_id, corrects FROM read").fetchall() == [("r2", None)]
+
+
+def traces(folder: Path, store: Database) -> set[str]:
+    """Plates that are in no row any more and still somewhere in the folder's files."""
+    content = b"".join(file.read_bytes() for file in folder.iterdir())
+    live = {row[0] for row in store.execute("SELECT vrm FROM read")}
+    return {found.decode() for found in re.findall(rb"7[A-Z]{3}[0-9]{3}", content)} - live
+
+
+def fill_and_purge(store: Database) -> None:
+    """A random plate an hour for a hundred days, hits among them; purged day by day."""
+    store.execute("PRAGMA synchronous=OFF")  # what is asked here does not depend on it
+    rng = random.Random(4)
+    for n in range(2400):
+        vrm = "7" + "".join(rng.choices("ABCDEFGHJKLMNPRSTUVWXYZ", k=3)) + f"{rng.randrange(1000):03}"
+        made = read(vrm, f"r{n:04}", START_S + n * 3600, flags=(f"corrected_from:{vrm}",))
+        hits = [Hit(f"h{n}", made.read_id, ENTRY, "exact", 0)] if n % 7 == 0 else []
+        add_read(store, made, EncodedEvidence(None, None), hits)
+        if n % 24 == 23:
+            retention.purge(store, TERMS, day(n / 24))
+
+
+def test_nothing_is_left_of_purged_plates(store: Database, tmp_path: Path) -> None:
+    """By the bytes of every file. Before the scrubbing there is: the test can fail."""
+    folder = tmp_path / "state"
+    fill_and_purge(store)
+    assert 0 < rows(store, "read") < 300
+    assert traces(folder, store), "the log holds everything"
+    assert retention.leave_no_trace(store)
+    left = traces(folder, store)
+    assert 0 < len(left) < 100, "what SQLite leaves in the gaps"
+    scrubber = Scrubber(store, folder)
+    while not scrubber.scrub(slice_pages=50):
+        pass
+    scrubber.finish()
+    assert retention.leave_no_trace(store)
+    assert traces(folder, store) == set()
+    assert scrubber.cleaned > 0
+    assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def test_scrubbing_between_writes_of_another_connection_changes_no_row(store: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    fill_and_purge(store)
+    before = store.execute("SELECT * FROM read ORDER BY read_id").fetchall()
+    with closing(open_store(folder)) as other:
+        scrubber = Scrubber(other, folder)
+        n = 0
+        while not scrubber.scrub(slice_pages=10):
+            add(store, f"s{n:03}", 101, vrm="WOBDE77")
+            n += 1
+    assert n >= 4, "several slices, with a commit of another between them"
+    assert store.execute("SELECT * FROM read WHERE read_id < 's' ORDER BY read_id").fetchall() == before
+    assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    retention.leave_no_trace(store)
+    assert traces(folder, store) == set()
+
+
+def test_an_encrypted_store_holds_no_plate_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    encrypt(folder, tmp_path / "key")
+    with closing(open_store(folder)) as store:
+        fill_and_purge(store)
+        content = b"".join(file.read_bytes() for file in folder.iterdir())
+        assert not re.search(rb"7[A-Z]{3}[0-9]{3}", content)
+        assert b"corrected_from" not in content
+        assert Scrubber(store, folder).scrub()
+
+
+def test_room_is_given_back_to_the_card(store: Database, tmp_path: Path) -> None:
+    fill(store, 60, delivered=0)
+    retention.leave_no_trace(store)
+    size = (tmp_path / "state" / FILE_NAME).stat().st_size
+    retention.purge(store, TERMS, day(30))
+    retention.shrink(store)
+    retention.leave_no_trace(store)
+    assert store.execute("PRAGMA freelist_count").fetchone()[0] == 0
+    assert (tmp_path / "state" / FILE_NAME).stat().st_size < size / 5
+
+
+def fill(store: Database, reads: int, *, delivered: int, hits: tuple[int, ...] = ()) -> None:
+    for n in range(reads):
+        add(store, f"r{n:03}", n / 1000, hit=n in hits)
+        if n < delivered:
+            store.execute("DELETE FROM outbox WHERE ref IN (?, ?)", [f"r{n:03}", f"h-r{n:03}"])
+    store.conn.commit()
+
+
+def limits(store: Database, folder: Path, less_bytes: int) -> Limits:
+    used = retention.excess(store, folder, Limits(0, 0))
+    return Limits(used - less_bytes, 0)
+
+
+def test_room_is_made_in_the_stated_order_and_counted(store: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    fill(store, 100, delivered=40, hits=(5, 50))
+    retention.leave_no_trace(store)
+    states = []
+    for _ in range(60):
+        dropped = retention.make_room(store, folder, limits(store, folder, 1), day(1), batches=1)
+        if not dropped:
+            break
+        states += dropped
+    assert list(dict.fromkeys(states)) == list(dict.fromkeys(s.name for s in retention.STEPS))
+    assert figures(store) == {
+        "dropped_delivered_pictures": 80,
+        "dropped_delivered_reads": 40,
+        "dropped_overviews": 60,
+        "dropped_undelivered_reads": 60,
+    }
+    assert rows(store, "read") == rows(store, "outbox") == rows(store, "evidence") == 0
+
+
+def test_a_hit_is_the_last_thing_to_go(store: Database, tmp_path: Path) -> None:
+    fill(store, 45, delivered=0, hits=(0,))
+    retention.leave_no_trace(store)
+    folder = tmp_path / "state"
+    while rows(store, "read") > 1:
+        assert retention.make_room(store, folder, limits(store, folder, 1), day(1), batches=1)
+    assert ids(store) == ["r000"]
+
+
+def test_delivered_pictures_go_first_and_only_as_many_as_needed(store: Database, tmp_path: Path) -> None:
+    fill(store, 100, delivered=50)
+    retention.leave_no_trace(store)
+    folder = tmp_path / "state"
+    retention.make_room(store, folder, limits(store, folder, 100_000), day(1))
+    assert rows(store, "read") == 100
+    assert 100 < rows(store, "evidence") < 200
+    undelivered = "SELECT count(*) FROM evidence WHERE read_id IN (SELECT ref FROM outbox)"
+    assert store.execute(undelivered).fetchone()[0] == 100
+    assert retention.excess(store, folder, limits(store, folder, 0)) <= 0
+
+
+def test_a_damaged_store_set_aside_goes_when_all_in_it_is_over_age(tmp_path: Path) -> None:
+    aside = tmp_path / "damaged-20260101T000000"
+    aside.mkdir()
+    (aside / FILE_NAME).write_bytes(b"7QZX001")
+    assert retention.delete_set_aside(tmp_path, TERMS, day(19)) == 0
+    assert retention.delete_set_aside(tmp_path, TERMS, day(20)) == 1
+    assert not aside.exists()
+
+
+class SyncedClock(SimulatedClock):
+    """A simulated clock that a source may vouch for."""
+
+    source = "free"
+
+    def state(self) -> ClockState:
+        return ClockState(self.source, 0.0, 0.0)
+
+    def true_offset_ns(self) -> int | None:
+        return None if self.source == "free" else self.utc_ns(0)
+
+
+@pytest.fixture
+def clock() -> SyncedClock:
+    return SyncedClock(day(0))
+
+
+def keep(keeper: Keeper, clock: SimulatedClock, seconds: float, ticks: int = 8) -> None:
+    clock.advance_to(clock.monotonic_ns() + int(seconds * NS_PER_S))
+    for _ in range(ticks):
+        keeper.tick()
+
+
+def test_the_keeper_purges_by_itself_and_writes_it_down(
+    store: Database, settings: Settings, clock: SyncedClock
+) -> None:
+    add(store, "r1", 0.5)
+    store.execute("PRAGMA synchronous=OFF")
+    keeper = Keeper(store, settings, clock, "boot")
+    for _ in range(365):
+        keep(keeper, clock, DAY_S, ticks=3)
+    assert ids(store) == ["r1"]
+    keep(keeper, clock, DAY_S)
+    assert ids(store) == []
+    assert [(line.entry.action, line.entry.rows) for line in audit.read(settings.state_folder)] == [("purge", 1)]
+    assert figures(store)["purges"] > 300
+
+
+def test_a_free_clock_that_leaps_ahead_purges_nothing_for_a_day(
+    store: Database, settings: Settings, clock: SyncedClock
+) -> None:
+    add(store, "r1", 0)
+    keep(Keeper(store, settings, clock, "boot"), clock, FIRST_PURGE_S)
+    wrong = SyncedClock(day(4000))
+    keeper = Keeper(store, settings, wrong, "boot")
+    keep(keeper, wrong, FIRST_PURGE_S)
+    assert ids(store) == ["r1"]
+    keep(keeper, wrong, PATIENCE_S / 2)
+    assert ids(store) == ["r1"]
+    wrong.source = "ntp"
+    keep(keeper, wrong, PURGE_EVERY_S)
+    keep(keeper, wrong, SETTLE_S)
+    assert ids(store) == []
+
+
+def test_the_keeper_makes_room(tmp_path: Path, clock: SyncedClock) -> None:
+    folder = tmp_path / "state"
+    settings = parse({"store": {"folder": str(folder), "quota_mb": 50, "free_mb_min": 10}}, "t")
+    with closing(open_store(folder)) as store:
+        for n in range(40):
+            made = read(read_id=f"r{n}", at_s=START_S + n)
+            add_read(store, made, replace(encode(evidence()), overview_jpeg=bytes(2_000_000)), [])
+        keeper = Keeper(store, settings, clock, "boot")
+        for _ in range(10):
+            keep(keeper, clock, 11)
+        assert figures(store)["dropped_overviews"] >= 15
+        assert rows(store, "read") == 40

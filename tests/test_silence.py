@@ -1,0 +1,144 @@
+"""A discreet hit leaves no trace that anybody at the node could see: in search, export, status, figures or audit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from makers import NS_PER_S, evidence, put_list, read
+from sqlite_utils import Database
+
+from anpr_node import audit, search, status
+from anpr_node import evidence as packages
+from anpr_node.audit import By
+from anpr_node.config import Settings, parse
+from anpr_node.errors import AnprError
+from anpr_node.hotlist import preview as previews
+from anpr_node.hotlist.lists import open_lists
+from anpr_node.policy import NS_PER_DAY, presets
+from anpr_node.recorder import encode
+from anpr_node.records import Hit, HotlistEntry
+from anpr_node.store import retention
+from anpr_node.store.database import figures
+from anpr_node.store.finding import Criteria, find_reads, whole_read
+from anpr_node.store.reads import add_read
+from anpr_node.store.silence import count_shown
+
+NOW_NS = 100 * NS_PER_DAY
+
+
+def entry(*actions: str, category: str = "discreet") -> HotlistEntry:
+    return HotlistEntry("l", "1ABC123", "B", category, 80, "", "zone", None, None, actions)
+
+
+def hit(read_id: str, entry: HotlistEntry, match: str = "exact") -> Hit:
+    return Hit(f"h-{read_id}-{entry.category}", read_id, entry, match, NOW_NS)
+
+
+def add(
+    store: Database, read_id: str, *hits: Hit, days_ago: float = 1, vrm: str = "1ABC123", **changes: object
+) -> None:
+    at_s = (NOW_NS - days_ago * NS_PER_DAY) / NS_PER_S
+    add_read(store, read(vrm, read_id, at_s=at_s, **changes), encode(evidence()), hits)
+
+
+def ask(store: Database, folder: Path, preset: str, pattern: str = "*", category: str | None = None) -> list[str]:
+    wanted = Criteria(pattern, category=category)
+    query = search.Query("jan", wanted, "burglary", "LI/1", "order 7")
+    answer = search.search(store, folder, query, presets()[preset], NOW_NS)
+    return [found.read_id for found in answer.reads]
+
+
+@pytest.fixture
+def german(store: Database) -> Database:
+    """What the recorder keeps where non-hits may not be kept: two hits, one of them silent, and its correction."""
+    add(store, "r1", hit("r1", entry("relay", category="seize")))
+    add(store, "r2", hit("r2", entry("silent")), vrm="3GHI789")
+    add(store, "r3", vrm="", corrects="r2")
+    return store
+
+
+def test_a_read_that_only_a_silent_hit_keeps_is_not_found(german: Database, tmp_path: Path) -> None:
+    assert ask(german, tmp_path, "DE") == ["r1"]
+    assert ask(german, tmp_path, "DE", "3GHI789") == []
+    assert sorted(ask(german, tmp_path, "BE")) == ["r1", "r3"], "where every read is kept it is one among them"
+
+
+def test_it_does_not_make_a_search_be_refused(store: Database, tmp_path: Path) -> None:
+    """Under a gate of no days a search that finds nothing says whether there are older reads."""
+    query = search.Query("jan", Criteria("*"), "burglary", "LI/1", None)
+    empty = search.search(store, tmp_path, query, presets()["DE"], NOW_NS)
+    add(store, "r2", hit("r2", entry("silent")))
+    assert search.search(store, tmp_path, query, presets()["DE"], NOW_NS) == empty
+
+
+def test_it_is_not_exported(german: Database, tmp_path: Path) -> None:
+    for read_id in ("r2", "r3", "nobody"):
+        request = packages.Request("jan", read_id, "burglary", "LI/1", "order 7", "")
+        with pytest.raises(AnprError, match=f"there is no read {read_id}"):
+            packages.export(german, tmp_path, request, presets()["DE"], NOW_NS)
+
+
+def test_it_is_not_previewed(german: Database, settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "guess.csv"
+    path.write_text("vrm,category\n3GHI789,seize\n1ABC123,seize\n")
+    request = previews.Request("guess", path, settings.hotlists.of("guess"), 48)
+    by = By("jan", "new list", NOW_NS, "ADM/8", "order 7")
+    found = previews.preview(open_lists(german, settings), request, presets()["DE"], by)
+    assert [past.read_id for past, _ in found] == ["r1"]
+
+
+def test_it_is_not_counted(german: Database) -> None:
+    shown = count_shown(german, presets()["DE"].only_hits_before_ns(NOW_NS))
+    assert (shown.reads, shown.hits) == (1, 1)
+    assert shown.outbox == 2, "a read and its hit"
+    everything = count_shown(german, presets()["BE"].only_hits_before_ns(NOW_NS))
+    assert (everything.reads, everything.hits, everything.outbox) == (2, 1, 4), "the reads, but not the silent hit"
+
+
+def test_its_purge_is_not_counted(german: Database) -> None:
+    assert retention.purge(german, presets()["DE"], NOW_NS + 3 * NS_PER_DAY) == 1
+    assert german.execute("SELECT count(*) FROM read").fetchone()[0] == 0
+    assert german.execute("SELECT count(*) FROM hit").fetchone()[0] == 0
+    assert figures(german) == {"purged_reads": 1, "purged_undelivered_reads": 1}
+
+
+def test_hits_that_stay_longer_than_reads_tell_nothing_either(store: Database, tmp_path: Path) -> None:
+    add(store, "r1", hit("r1", entry("silent")), days_ago=14)
+    add(store, "r2", hit("r2", entry("silent")), days_ago=16)
+    add(store, "r3", hit("r3", entry("relay", category="seize")), days_ago=17)
+    assert ask(store, tmp_path, "FR") == ["r1", "r3"]
+
+
+def test_no_category_and_no_record_names_it(store: Database, tmp_path: Path) -> None:
+    add(store, "r1", hit("r1", entry("silent")), hit("r1", entry("relay", category="seize")))
+    assert ask(store, tmp_path, "BE", category="discreet") == []
+    assert ask(store, tmp_path, "BE", category="seize") == [], "one silent entry silences the others"
+    assert ask(store, tmp_path, "BE", "1ABC123", category="seize") == []
+    assert [found.hit_categories for found in find_reads(store, Criteria("*"))] == [()]
+    whole = whole_read(store, "r1")
+    assert whole is not None
+    assert whole["hits"] == []
+
+
+def test_a_silent_hit_found_later_hides_nothing_that_was_shown(store: Database, tmp_path: Path) -> None:
+    add(
+        store,
+        "r1",
+        hit("r1", entry("relay", category="seize")),
+        hit("r1", entry("silent"), "retrospective"),
+    )
+    assert ask(store, tmp_path, "BE", category="seize") == ["r1"]
+    assert ask(store, tmp_path, "DE") == ["r1"]
+    assert [found.hit_categories for found in find_reads(store, Criteria("*"))] == [("seize",)]
+
+
+def test_status_and_audit_do_not_tell(store: Database, settings: Settings) -> None:
+    """The command itself, under terms that keep hits only: a silent hit changes not one character."""
+    german = parse({"store": {"folder": str(settings.state_folder)}, "policy": {"preset": "DE"}}, "test")
+    put_list(store, german, "vrm,category\n3GHI789,discreet\n")
+    volatile = {"disk_free_mb"}
+    before = {name: value for name, value in status.collect(german).items() if name not in volatile}
+    add(store, "r2", hit("r2", entry("silent")), vrm="3GHI789")
+    assert {name: value for name, value in status.collect(german).items() if name not in volatile} == before
+    assert [line.entry.action for line in audit.read(settings.state_folder)] == ["hotlist replace"]

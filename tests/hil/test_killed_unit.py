@@ -2,7 +2,8 @@
 
 scripts/uml-kernel ~/uml && ANPR_UML=~/uml/linux scripts/test --unit -m uml
 
-The kernel of Debian's package user-mode-linux does too; it has no GPIO, so that only the pulses are seen then.
+The kernel of Debian's package user-mode-linux does too. Only the pulses are seen here, which outlive the process; that
+the pins fall with it is test_gpio_sim's to show: gpiozero wants a Raspberry Pi under a node's own pins.
 """
 
 from __future__ import annotations
@@ -34,8 +35,6 @@ fps = 5.0
 width = 320
 height = 240
 source = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=GRAY8,width=320,height=240,framerate=5/1"
-[outputs]
-pins = "lgpio"
 [trigger]
 kind = "pwm"
 [inputs]
@@ -58,8 +57,6 @@ mount --bind /opt/started /opt/anpr-node/.venv/bin/anpr-node
 for folder in /tmp /var/tmp /var/lib /lib/systemd/system/sysinit.target.wants /lib/systemd/system/sockets.target.wants
 do mount -t tmpfs tmp $folder; done
 chmod 1777 /tmp /var/tmp
-if [ -e /dev/gpiochip0 ]; then chgrp gpio /dev/gpiochip0 && chmod 660 /dev/gpiochip0
-else sed -i 's/"lgpio"/"simulated"/' /etc/anpr-node/node.toml; fi
 mkdir -p /run/pwm/pwmchip0/pwm0 /run/pwm/1f00098000.pwm
 ln -s ../1f00098000.pwm /run/pwm/pwmchip0/device
 cd /run/pwm/pwmchip0
@@ -84,7 +81,8 @@ exec /lib/systemd/systemd --unit=proof.target --log-level={log} --log-target=con
 
 STARTED = """#!/bin/sh
 exec env PYTHONHOME=/opt/python LD_LIBRARY_PATH=/opt/python/lib PYTHONDONTWRITEBYTECODE=1 \\
-    PYTHONPATH=/opt/anpr-node:/opt/anpr-node/{packages} /opt/python/bin/python3 -m anpr_node "$@"
+    PYTHONPATH=/opt/anpr-node:/opt/anpr-node/{packages} /opt/python/bin/python3 -m anpr_node "$@" \\
+    2>> /var/lib/anpr-node/said
 """
 """This checkout's own command and its Python may lie in /home or /tmp, which the unit cannot see."""
 
@@ -109,7 +107,7 @@ def test_killed_at_any_moment_its_outputs_are_off_within_a_second(
     rounds = seen["rounds"]
     assert isinstance(rounds, list)
     assert len(rounds) == ROUNDS
-    assert any(one["before"] in ([0, 0, 1, 1], [1]) for one in rounds), "never killed while it was lit"
+    assert any(one["pulsing"] for one in rounds), "never killed while it pulsed"
     assert [one for one in rounds if one["safe_s"] > SAFE_WITHIN_S] == []
     assert all(one["stayed"] for one in rounds)
 

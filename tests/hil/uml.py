@@ -21,10 +21,8 @@ mount -t configfs configfs /sys/kernel/config
 mount -t tmpfs run /run
 mkdir -p /sys/kernel/config/gpio-sim/node/bank0
 echo 54 > /sys/kernel/config/gpio-sim/node/bank0/num_lines
-echo pinctrl-rp1 > /sys/kernel/config/gpio-sim/node/bank0/label
 echo 1 > /sys/kernel/config/gpio-sim/node/live
 """
-"""The chip is labelled like a Raspberry Pi 5's."""
 
 NEEDED = [
     pytest.mark.uml,

@@ -1,8 +1,8 @@
 """The composition root: builds the node from its settings, starts its threads, watches them, stops them.
 
-Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (store, match, signal).
-A third one looks at the inputs, as either of the two may wait, for a camera or for the card. Any thread that ends, ends
-the node; systemd starts it again.
+Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
+A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
+in order. Any thread that ends, ends the node; systemd starts it again.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ def run(settings: Settings) -> Iterator[Finding]:
         ("clock", _clock),
         ("store", _store),
         ("hotlists", _hotlists),
+        ("sms", _sms),
         ("disk", _disk),
         ("access", _access),
         ("encryption", _encryption),
@@ -170,6 +171,12 @@ def _disk(settings: Settings) -> Finding:
     verdict = "FAIL" if free_mb < DISK_FAIL_MB else "WARN" if free_mb < DISK_WARN_MB else "OK"
     hint = "" if verdict == "OK" else "; free some, or fit a larger card"
     return Finding(verdict, "disk", f"{free_mb} MB free{hint}")
+
+
+def _sms(settings: Settings) -> Finding:
+    if settings.sms.numbers:
+        return Finding("WARN", "sms", "this version drives no modem: nobody is told by SMS")
+    return Finding("OK", "sms", "no numbers named")
 
 
 def _access(settings: Settings) -> Finding:

@@ -24,6 +24,7 @@ from anpr_node.alert.signals import signals_of
 from anpr_node.config import Settings
 from anpr_node.daylight import DayNight
 from anpr_node.drivers.platform import Platform
+from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError, StoreLogLost
 from anpr_node.hotlist.matching import open_matcher
 from anpr_node.keeper import Keeper
@@ -74,6 +75,8 @@ class Snapshot:
     led_on: bool
     illuminator_on: bool
     illuminator_faults: int = 0
+    repeats: int = 0
+    missed_turns: int = 0
     light: str = "night"
 
 
@@ -355,6 +358,10 @@ class Node:
                 return True
         return False
 
+    def _missed_turns(self) -> int:
+        trigger = self.platform.trigger
+        return trigger.missed_turns if isinstance(trigger, PwmTrigger) else 0
+
     def snapshot(self) -> Snapshot:
         """How the node is doing; safe to call from any thread."""
         times = sorted(self._loop_ms) or [0.0]
@@ -376,5 +383,7 @@ class Node:
             led_on=outputs.led.is_on,
             illuminator_on=outputs.illuminator.is_on,
             illuminator_faults=self.platform.illuminator.faults if self.platform.illuminator else 0,
+            repeats=self._pipeline.counters.repeats,
+            missed_turns=self._missed_turns(),
             light=self._daynight.light if self._daynight else "night",
         )

@@ -202,6 +202,12 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
     ]
 
 
+def test_check_warns_of_messages_that_nobody_sends(config: Path) -> None:
+    assert "OK   sms" in call("check", "--config", config).stdout
+    config.write_text(f'{config.read_text()}\n[sms]\nnumbers = ["+32470123456"]\n')
+    assert "WARN sms           this version drives no modem" in call("check", "--config", config).stdout
+
+
 def test_check_says_what_to_do(config: Path, tmp_path: Path) -> None:
     result = call("check", "--config", config)
     assert result.exit_code == 0, result.output

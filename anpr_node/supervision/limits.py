@@ -100,5 +100,4 @@ from the moment its rule is met."""
 
 LIMITS = {limit.kind: limit for limit in _TABLE}
 
-STREAM_KINDS = tuple(list(LIMITS)[:6])
 PICTURE_KINDS = ("strobe_dead", "lens_covered", "lens_glaring", "picture_dark", "lens_blurred", "mount_moved")

@@ -2,7 +2,7 @@
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
 A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
-in order. Any thread that ends, ends the node; systemd starts it again.
+in order, a fifth the modem where there is one. Any thread that ends, ends the node; systemd starts it again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from anpr_node import __version__, audit
 from anpr_node.config import Settings
@@ -26,6 +28,7 @@ from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError
 from anpr_node.keeper import Keeper
+from anpr_node.modem_keeper import ModemKeeper, as_row
 from anpr_node.pipeline import Pipeline
 from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
@@ -70,6 +73,7 @@ class Snapshot:
     repeats: int = 0
     missed_turns: int = 0
     light: str = "night"
+    modem: dict[str, Any] | None = None
 
 
 class Node:
@@ -109,6 +113,10 @@ class Node:
                 ("loop", self._loop),
             )
         ]
+        self.modem = ModemKeeper(settings, platform.modem, platform.clock) if platform.modem is not None else None
+        if self.modem is not None:
+            body = partial(self.modem.work, self._stopping)
+            self._threads.insert(0, threading.Thread(target=self._guard, args=(body,), name="modem"))
         self._recorder = next(thread for thread in self._threads if thread.name == "recorder")
 
     def _note_start(self) -> None:
@@ -287,4 +295,5 @@ class Node:
             repeats=self._pipeline.counters.repeats,
             missed_turns=self._missed_turns(),
             light=self._daynight.light if self._daynight else "night",
+            modem=as_row(self.modem.report) if self.modem is not None else None,
         )

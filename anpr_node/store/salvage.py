@@ -17,7 +17,7 @@ from anpr_node.store.key import connect
 
 log = logging.getLogger(__name__)
 
-LAST = ("read", "hit", "outbox")
+LAST = ("read", "hit", "outbox", "sms")
 """Copied after everything else and in this order, because rows name each other."""
 LATER = frozenset({"evidence", "_sqlite_migrations"})
 CHUNK = 200

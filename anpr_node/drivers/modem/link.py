@@ -27,8 +27,8 @@ LINK_LOCAL_SCOPE = "20"
 class LinkState:
     """One look at the link. Bytes are those since the interface was made, None where there is none."""
 
-    up: bool
-    interface: str
+    up: bool = False
+    interface: str = ""
     address: str = ""
     received_bytes: int | None = None
     sent_bytes: int | None = None

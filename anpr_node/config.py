@@ -361,7 +361,7 @@ class SinkSection(Section):
     token_file: str | None = Field(None, description="holds a bearer token; for clickhouse the password")
     user: str | None = Field(None, max_length=100, description="for clickhouse")
     proxy: str | None = Field(None, pattern=r"^https?://", max_length=500)
-    plain_http: bool = Field(False, description="http:// to another machine than this one: everybody on the way reads it")
+    plain_http: bool = Field(False, description="http:// to another machine: everybody on the way reads it")
 
     @property
     def gets_silent(self) -> bool:

@@ -7,8 +7,8 @@ the bytes it cost and the pictures that follow a read are one transaction. Nothi
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from sqlite_utils import Database
 
@@ -22,6 +22,7 @@ IN_ORDER = ("verdict", "batch", "read", "patch", "overview", "night")
 REFUSED_MAX = 10_000
 DELETE_AT_ONCE = 2_000
 CHUNK = 500
+MINUTE_NS = 60_000_000_000
 BELONGS = "(only IS NULL OR only = :sink)"
 
 
@@ -72,8 +73,9 @@ def cursor_of(database: Database, sink: str, kind: str) -> tuple[int, int | None
     return (row[0], row[1]) if row else (0, None)
 
 
-def waiting_after(database: Database, sink: str, kind: str, after: int, most: int, to: int | None) -> list[Waiting]:
-    """The next rows for a sink, oldest first."""
+def waiting_within(database: Database, sink: str, kind: str, span: tuple[int, int | None], most: int) -> list[Waiting]:
+    """The next rows for a sink, oldest first: those behind the first of `span`, up to the second where there is one."""
+    after, to = span
     rows = database.execute(
         f"SELECT item_id, ref FROM outbox WHERE kind = :kind AND item_id > :after AND item_id <= :to AND {BELONGS} "
         "ORDER BY item_id LIMIT :most",
@@ -104,7 +106,7 @@ def note_sending(database: Database, sink: str, kind: str, to: int) -> None:
 
 
 def move_cursor(database: Database, sink: str, kind: str, to: int, takers: Sequence[str]) -> None:
-    """A sink has every row of a kind up to `to`: the rows that all takers have go. Use it within `database.atomic()`."""
+    """A sink has all of a kind up to `to`: the rows that all takers have go. Use it within `database.atomic()`."""
     database.execute(
         "INSERT INTO sink_cursor VALUES (:sink, :kind, :to, NULL) "
         "ON CONFLICT (sink, kind) DO UPDATE SET item_id = max(item_id, :to), sending_to = NULL",
@@ -155,12 +157,23 @@ def queue_pictures(database: Database, sink: str, read_ids: Sequence[str], kind:
     )
 
 
-def refuse(database: Database, sink: str, kind: str, ref: str, reason: str, now_ns: int) -> None:
-    """Set something aside that a sink will never take, with the reason. Use it within `database.atomic()`."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something that a sink will never take. `reason` names no plate."""
+
+    sink: str
+    kind: str
+    ref: str
+    reason: str
+
+
+def refuse(database: Database, refusal: Refusal, now_ns: int) -> None:
+    """Set something aside. Use it within `database.atomic()`."""
+    sink = refusal.sink
     database.execute(
         "INSERT OR REPLACE INTO refused SELECT :sink, :kind, :ref, coalesce(min(queued_ns), :now), :now, :reason "
         "FROM outbox WHERE kind = :kind AND ref = :ref",
-        {"sink": sink, "kind": kind, "ref": ref, "now": now_ns, "reason": reason},
+        {**asdict(refusal), "now": now_ns},
     )
     over = database.execute(
         "DELETE FROM refused WHERE sink = :sink AND rowid IN (SELECT rowid FROM refused WHERE sink = :sink "
@@ -187,11 +200,11 @@ def retry(database: Database, sink: str | None, ref: str | None) -> int:
 
 
 SHOWN = """(kind NOT IN ('hit', 'batch', 'verdict') OR ref IN (SELECT hit_id FROM shown_hit))"""
-"""Whether a row may be shown at the roadside; a read that is there for a silent hit alone needs `HIDDEN_READ` besides."""
+"""Whether a row may be shown at the roadside; a read that is there for a silent hit alone needs `HIDDEN_READ` too."""
 
 
-def drop_unclaimed(database: Database, takers: dict[str, Sequence[str]], before_ns: int) -> int:
-    """Drop rows that waited since long ago for nobody, and those that everybody has; returns how many, a slice a call."""
+def drop_unclaimed(database: Database, takers: Mapping[str, Sequence[str]], before_ns: int) -> int:
+    """Drop rows that waited long for nobody, and those that everybody has; returns how many, a slice a call."""
     dropped = 0
     for kind in (HIT, *IN_ORDER, "sms"):
         with database.atomic():
@@ -234,3 +247,22 @@ def bytes_on(database: Database, days: str) -> int:
         database.execute("SELECT coalesce(sum(n), 0) FROM uplink_bytes WHERE substr(day, 1, ?) = ?",
                          [len(days), days]).fetchone()[0]
     )  # fmt: skip
+
+
+def note_answer(database: Database, sink: str, at_ns: int) -> None:
+    """A sink answers, as of this minute: a finer time would tell of a silent hit. Use it within `database.atomic()`."""
+    database.execute(
+        "INSERT INTO sink_state VALUES (:sink, :at, NULL, '') ON CONFLICT (sink) DO UPDATE SET answered_ns = :at, "
+        "failing_ns = NULL, problem = '' WHERE answered_ns IS NOT :at OR failing_ns IS NOT NULL",
+        {"sink": sink, "at": at_ns - at_ns % MINUTE_NS},
+    )
+
+
+def note_problem(database: Database, sink: str, problem: str, at_ns: int) -> None:
+    """A sink fails, since this minute or an earlier one. Use it within `database.atomic()`."""
+    database.execute(
+        "INSERT INTO sink_state VALUES (:sink, NULL, :at, :problem) ON CONFLICT (sink) DO UPDATE "
+        "SET problem = :problem, failing_ns = coalesce(failing_ns, :at) "
+        "WHERE failing_ns IS NULL OR problem <> :problem",
+        {"sink": sink, "at": at_ns - at_ns % MINUTE_NS, "problem": problem},
+    )

@@ -1,7 +1,7 @@
-"""The store's tables for what waits to be sent: the outbox itself, how far each sink is, what a sink refused, the bytes.
+"""The store's tables for what waits to be sent: the outbox itself, how far each sink is, what was refused, the bytes.
 
-A row of the outbox is sent to every sink that takes its kind, or to the one in `only`. Ids grow and are never used again,
-so that a cursor says it all for what is sent in order; hits, which overtake each other, are noted one by one in
+A row of the outbox is sent to every sink that takes its kind, or to the one in `only`. Ids grow and are never used
+again, so that a cursor says it all for what is sent in order; hits, which overtake each other, are noted one by one in
 `sink_passed`.
 """
 

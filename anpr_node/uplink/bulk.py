@@ -16,9 +16,9 @@ from anpr_node.store import outbox
 from anpr_node.store.outbox import IN_ORDER, Waiting
 from anpr_node.uplink.budget import is_night
 from anpr_node.uplink.courier import LOOK_S, NS_PER_S, Courier, Errand
-from anpr_node.uplink.desk import STORE_PAUSE_S, Desk
 from anpr_node.uplink.formats import Refused, Request
 from anpr_node.uplink.items import Item
+from anpr_node.uplink.ledger import STORE_PAUSE_S, Ledger
 from anpr_node.uplink.line import Outcome
 
 BATCH_S = 3.0
@@ -63,7 +63,7 @@ class BulkCourier(Courier):
         """`packs_ahead` false: everything in the calling thread, for who steps it by hand."""
         super().__init__(errand)
         self._packer = ThreadPoolExecutor(1, f"uplink-{self.sink.name}-packer") if packs_ahead else None
-        self._packer_desk = Desk(errand.settings)
+        self._packer_ledger = Ledger(errand.settings)
         self._ahead: Future[Parcel | None] | None = None
         self._parcel: Parcel | None = None
         self._halves: list[tuple[str, Sequence[Waiting]]] = []
@@ -75,7 +75,7 @@ class BulkCourier(Courier):
     def close(self) -> None:
         """Give back what is open."""
         if self._packer is not None:
-            self._packer.submit(self._packer_desk.close)
+            self._packer.submit(self._packer_ledger.close)
             self._packer.shutdown()
         super().close()
 
@@ -95,7 +95,7 @@ class BulkCourier(Courier):
         if not self._fits(len(parcel.request.body)):
             self._forget()
             return LOOK_S
-        if not self.desk.use(lambda database: self._note_sending(database, parcel), otherwise=False):
+        if not self.ledger.use(lambda database: self._note_sending(database, parcel), otherwise=False):
             return STORE_PAUSE_S
         self._pack_ahead(parcel)
         return self._judge(parcel, self.line.send(parcel.request, self._limit_s(len(parcel.request.body))))
@@ -118,7 +118,7 @@ class BulkCourier(Courier):
         """The batch that was packed ahead, or the first of the most urgent kind that has something waiting."""
         ahead, self._ahead = self._ahead, None
         packed = ahead.result() if ahead is not None and not self._halves else None
-        return self.desk.use(lambda database: self._choose(database, packed), None)
+        return self.ledger.use(lambda database: self._choose(database, packed), None)
 
     def _choose(self, database: Database, packed: Parcel | None) -> Parcel | None:
         if self._halves:
@@ -175,7 +175,9 @@ class BulkCourier(Courier):
             return
 
         def pack() -> Parcel | None:
-            return self._packer_desk.use(lambda database: self._pack(database, parcel.kind, parcel.last_id, None), None)
+            return self._packer_ledger.use(
+                lambda database: self._pack(database, parcel.kind, parcel.last_id, None), None
+            )
 
         if len(parcel.rows) >= GATHER_ROWS or self.line.format.items_max < GATHER_ROWS:
             self._ahead = self._packer.submit(pack)
@@ -196,7 +198,7 @@ class BulkCourier(Courier):
             left = self._left(database)
             return left is None or size + OVERHEAD_BYTES <= left
 
-        return self.desk.use(look, otherwise=False)
+        return self.ledger.use(look, otherwise=False)
 
     def _note_sending(self, database: Database, parcel: Parcel) -> bool:
         outbox.note_sending(database, self.sink.name, parcel.kind, parcel.last_id)
@@ -213,7 +215,7 @@ class BulkCourier(Courier):
 
     def _settle(self, parcel: Parcel, outcome: Outcome) -> bool:
         """Write down that the sink has it; whether the store took that: if not, it is owed, and nothing is sent."""
-        done = self.desk.use(lambda database: self._write(database, parcel, outcome), otherwise=False)
+        done = self.ledger.use(lambda database: self._write(database, parcel, outcome), otherwise=False)
         self._owed = None if done else (parcel, outcome)
         if done:
             self._parcel, self._gathered_ns = None, 0

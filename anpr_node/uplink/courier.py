@@ -1,4 +1,4 @@
-"""What both couriers of a sink share: their desk, their line, their patience, and how a problem is told.
+"""What both couriers of a sink share: their ledger, their line, their patience, and how a problem is told.
 
 A courier is a small machine that is stepped: `step` does one thing and says how long to wait before the next. It reads
 time from the clock it was given, so that the tests let days pass in minutes.
@@ -16,10 +16,10 @@ from anpr_node.drivers.clock import Clock
 from anpr_node.store import outbox
 from anpr_node.uplink.backoff import Backoff
 from anpr_node.uplink.budget import Budget, day_of
-from anpr_node.uplink.desk import Desk
 from anpr_node.uplink.formats import Format
 from anpr_node.uplink.formats.registry import format_of
 from anpr_node.uplink.items import Loader
+from anpr_node.uplink.ledger import Ledger
 from anpr_node.uplink.line import Line, Outcome
 from anpr_node.uplink.link import Link
 
@@ -64,7 +64,7 @@ class Courier:
         self.errand, self.sink = errand, errand.sink
         self.line = Line(errand.settings.node.id, errand.settings.uplink, errand.sink)
         self.kinds = kinds_of(errand.sink, self.line.format)
-        self.desk = Desk(errand.settings)
+        self.ledger = Ledger(errand.settings)
         self.backoff = Backoff()
         self._not_before_ns = 0
         self._was_down = False
@@ -77,7 +77,7 @@ class Courier:
     def close(self) -> None:
         """Give back what is open; call it from the courier's own thread."""
         self.line.transport.close()
-        self.desk.close()
+        self.ledger.close()
 
     def now_ns(self) -> int:
         """Monotonic."""
@@ -106,7 +106,7 @@ class Courier:
         """Be patient, and say what is wrong once; returns the seconds to wait."""
         pause_s = self.backoff.failed(outcome.wish_s)
         self._not_before_ns = self.now_ns() + round(pause_s * NS_PER_S)
-        self.desk.use(lambda database: self._write_failure(database, outcome.problem if told else None), None)
+        self.ledger.use(lambda database: self._write_failure(database, outcome.problem if told else None), None)
         if told and outcome.problem != self._told:
             self._told = outcome.problem
             log.warning("sink %s: %s; it is tried again", self.sink.name, outcome.problem)

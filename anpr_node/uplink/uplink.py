@@ -21,7 +21,7 @@ from anpr_node.store import outbox
 from anpr_node.uplink.budget import Budget
 from anpr_node.uplink.bulk import BulkCourier
 from anpr_node.uplink.courier import NS_PER_S, Courier, Errand
-from anpr_node.uplink.desk import Desk
+from anpr_node.uplink.ledger import Ledger
 from anpr_node.uplink.link import Link
 from anpr_node.uplink.urgent import UrgentCourier
 
@@ -47,7 +47,7 @@ class Uplink:
         self._couriers: list[tuple[str, Courier]] = []
         for urgent, errand in zip(self._urgent, errands, strict=True):
             self._couriers += [(f"{errand.sink.name}-hits", urgent), (f"{errand.sink.name}-bulk", BulkCourier(errand))]
-        self._desk = Desk(settings)
+        self._ledger = Ledger(settings)
         self._died: Exception | None = None
         self._beat_due_ns = self._tidy_due_ns = 0
 
@@ -67,7 +67,7 @@ class Uplink:
                 courier.line.transport.abort()
             for thread in threads:
                 thread.join(JOIN_S)
-            self._desk.close()
+            self._ledger.close()
         if self._died is not None:
             raise AnprError(f"the uplink failed: {self._died}") from self._died
 
@@ -90,7 +90,7 @@ class Uplink:
             self._make_heartbeat()
         if now_ns >= self._tidy_due_ns:
             self._tidy_due_ns = now_ns + round(TIDY_S * NS_PER_S)
-            self._desk.use(self._tidy, None)
+            self._ledger.use(self._tidy, None)
 
     def _make_heartbeat(self) -> None:
         """One for all sinks; a store or a disk that fails now is no reason to end."""

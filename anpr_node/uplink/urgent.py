@@ -58,11 +58,11 @@ class UrgentCourier(Courier):
         if beat is not None and not pause_s:
             self._beat = None
             self._send_heartbeat(beat)
-        if "hit" not in self.kinds or (self._idle and not self.desk.has_changed()):
+        if "hit" not in self.kinds or (self._idle and not self.ledger.has_changed()):
             return IDLE_S
-        pack = self.desk.use(self._next, None)
+        pack = self.ledger.use(self._next, None)
         if pack is None or not self.errand.link.is_up():
-            self._idle = pack is None and self.desk.is_well
+            self._idle = pack is None and self.ledger.is_well
             return IDLE_S
         self._idle = False
         if pause_s and not self._has_news(pack):
@@ -141,7 +141,7 @@ class UrgentCourier(Courier):
                 self.write_bytes(database)
             return True
 
-        return self.desk.use(write, otherwise=False)
+        return self.ledger.use(write, otherwise=False)
 
     def _answers_otherwise(self) -> bool:
         """Whether the sink takes a heartbeat: then it is not the sink that is at fault."""
@@ -160,7 +160,7 @@ class UrgentCourier(Courier):
             return
         self.errand.budget.heartbeat_bytes = max(0, after - before)
         self.succeeded()
-        self.desk.use(self._note_answer, None)
+        self.ledger.use(self._note_answer, None)
 
     def _note_answer(self, database: Database) -> None:
         with database.atomic():

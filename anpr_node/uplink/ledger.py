@@ -24,7 +24,7 @@ STORE_PAUSE_S = 5.0
 T = TypeVar("T")
 
 
-class Desk:
+class Ledger:
     """Use it from one thread."""
 
     def __init__(self, settings: Settings) -> None:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
-from anpr_node.config import Settings
+from anpr_node.config import RUN_FOLDER, Settings
 from anpr_node.drivers.clock import Clock
 from anpr_node.drivers.modem.dialogue import Patience
-from anpr_node.drivers.modem.line import ModemLine
+from anpr_node.drivers.modem.line import ModemLine, open_line
 from anpr_node.drivers.modem.modem import AtModem, Wishes
 from anpr_node.drivers.modem.pin import PinMemory
-from anpr_node.errors import AnprError, ModemLeft, StoreDamaged
+from anpr_node.errors import AnprError, ConfigError, ModemLeft, StoreDamaged
 from anpr_node.modem_shift import ModemReport, Shift, Surroundings
 from anpr_node.store.database import open_store
 from anpr_node.store.key import secret_for
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 STORE_BUSY_S = 2.0
 """It has time: the recorder and the keeper write in moments."""
 AGAIN_S = 10.0
+SETTLE_S = 1.0
 
 
 class ModemKeeper:
@@ -72,8 +76,15 @@ class ModemKeeper:
             )
             shift = Shift(around, database)
             while not stopping.is_set():
+                self._see_request()
                 shift.tick()
                 self.report = shift.report
+
+    def _see_request(self) -> None:
+        path = request_path(self._settings)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            self.ask_for_power_cycle()
 
 
 def open_modem(settings: Settings, line: ModemLine, patience: Patience) -> AtModem:
@@ -84,23 +95,38 @@ def open_modem(settings: Settings, line: ModemLine, patience: Patience) -> AtMod
     return AtModem(line.open_port, line.clock, pins, wishes, patience)
 
 
-def as_text(report: ModemReport) -> list[str]:
-    """The same for a person, a line each."""
-    modem, link, messages = report.modem, report.link, report.messages
-    signal = "-" if modem.signal_dbm is None else f"{modem.signal_dbm} dBm"
-    heat = "" if modem.temperature_c is None else f", {modem.temperature_c} °C"
-    return [
-        f"modem       {modem.model or 'not answering'}{heat}, card {modem.sim}",
-        f"network     {modem.registration}, {modem.operator or 'no operator'} {modem.technology}".rstrip()
-        + f", signal {signal}",
-        f"link        {link.interface or '-'} {'up' if link.up else 'DOWN'} {link.address}".rstrip(),
-        *(f"ALARM       {alarm.kind} ({alarm.detail}): {alarm.advice}" for alarm in report.alarms),
-        f"recovery    {', '.join(report.steps) or 'nothing'} in the last hour",
-        f"messages    {messages.waiting} waiting, {messages.sent} with the network, {messages.delivered} delivered,"
-        f" {messages.failed} failed",
-    ]
+def ask(settings: Settings, line: ModemLine | None = None) -> ModemReport:
+    """How the modem stands now, asked directly: for when no node keeps it. Raises AnprError."""
+    line = line or open_line(settings.modem, None)
+    if line is None:
+        raise ConfigError("no modem is configured: set modem.kind = 'serial', see docs/modem.md")
+    with contextlib.closing(open_modem(settings, line, Patience())) as modem:
+        modem.start()
+        modem.listen(SETTLE_S)
+        return ModemReport(modem.look(), line.link.look())
+
+
+def request_path(settings: Settings) -> Path:
+    """The file by which another process asks for a power cycle: where the node runs, or in its state folder."""
+    return (RUN_FOLDER if os.access(RUN_FOLDER, os.W_OK) else settings.state_folder) / "modem-power-cycle"
 
 
 def as_row(report: ModemReport) -> dict[str, Any]:
-    """The same for programs, without the alarms, which stand among the node's."""
+    """A report for programs, without the alarms, which stand among the node's."""
     return {name: value for name, value in asdict(report).items() if name != "alarms"}
+
+
+def as_text(row: Mapping[str, Any]) -> list[str]:
+    """The same for a person, a line each."""
+    modem, link, messages = row["modem"], row["link"], row["messages"]
+    signal = "-" if modem["signal_dbm"] is None else f"{modem['signal_dbm']} dBm"
+    heat = "" if modem["temperature_c"] is None else f", {modem['temperature_c']} °C"
+    network = " ".join(filter(None, [f"{modem['registration']},", modem["operator"], modem["technology"]]))
+    return [
+        f"modem       {modem['model'] or 'not answering'}{heat}, card {modem['sim']}",
+        f"network     {network.rstrip(',')}, signal {signal}",
+        f"link        {link['interface'] or '-'} {'up' if link['up'] else 'DOWN'} {link['address']}".rstrip(),
+        f"recovery    {', '.join(row['steps']) or 'nothing'} in the last hour",
+        f"messages    {messages['waiting']} waiting, {messages['sent']} with the network,"
+        f" {messages['delivered']} delivered, {messages['failed']} failed",
+    ]

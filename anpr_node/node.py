@@ -2,7 +2,8 @@
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
 A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
-in order, a fifth the modem where there is one. Any thread that ends, ends the node; systemd starts it again.
+in order; a fifth, with threads of its own for each sink, sends what waits; a sixth keeps the modem where there is one.
+Any thread that ends, ends the node; systemd starts it again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from anpr_node.pipeline import Pipeline
 from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
 from anpr_node.store.database import note_start, open_store
+from anpr_node.uplink.uplink import Health, Uplink
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
@@ -79,10 +81,16 @@ class Snapshot:
 class Node:
     """One running node. `start` it, wait for `ended`, then `stop` it; use it as a context manager."""
 
-    def __init__(self, settings: Settings, platform: Platform, timeouts_max: int | None = TIMEOUTS_MAX) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        platform: Platform,
+        timeouts_max: int | None = TIMEOUTS_MAX,
+        health: Health | None = None,
+    ) -> None:
         """Load the models and open the store once, so that what is wrong shows before any thread runs.
 
-        `timeouts_max` is None where a supervision decides what a missing frame means.
+        `timeouts_max` is None where a supervision decides what a missing frame means. `health` makes the heartbeats.
 
         Raises:
             ModelError: a model does not fit its contract.
@@ -96,6 +104,7 @@ class Node:
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
         self.desk = Desk(settings, platform)
+        self._uplink = Uplink(settings, platform.clock, health)
         self._note_start()
         self._stopping = threading.Event()
         self.ended = threading.Event()
@@ -107,6 +116,7 @@ class Node:
         self._threads = [
             threading.Thread(target=self._guard, args=(body,), name=name)
             for name, body in (
+                ("uplink", lambda: self._uplink.run(self._stopping)),
                 ("inputs", self._watch_inputs),
                 ("keeper", self._keep),
                 ("recorder", lambda: self.desk.work(self._stopping)),

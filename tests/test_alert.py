@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -186,8 +185,23 @@ def put(store: Database, number: int, **changes: object) -> None:
     add_read(store, read(vrm, f"r{number}"), encode(evidence()), [found])
 
 
-def test_the_outbox_says_how_urgent_a_hit_is(store: Database) -> None:
-    put(store, 1)
-    put(store, 2, actions=("batch",))
-    rows = store.execute("SELECT h.actions FROM outbox o JOIN hit h ON h.hit_id = o.ref ORDER BY o.item_id").fetchall()
-    assert ["uplink" in json.loads(actions) for (actions,) in rows] == [True, False]
+@pytest.mark.parametrize(
+    ("category", "actions", "lane"),
+    [
+        ("seize", ("relay", "led", "uplink", "sms"), "hit"),
+        ("insurance", ("batch",), "batch"),
+        ("discreet", ("silent",), "hit"),
+        ("insurance", ("relay",), "batch"),
+        ("insurance", ("relay", "uplink"), "hit"),
+        ("seize", ("batch",), "batch"),
+        ("local", ("relay",), "hit"),
+    ],
+)
+def test_the_outbox_says_how_urgent_a_hit_is(
+    store: Database, category: str, actions: tuple[str, ...], lane: str
+) -> None:
+    """An entry's own actions come first, then what its category does."""
+    found = replace(hit(), entry=replace(ENTRY, category=category, actions=actions))
+    add_read(store, read(), encode(evidence()), [found])
+    kinds = [kind for (kind,) in store.execute("SELECT kind FROM outbox ORDER BY item_id")]
+    assert kinds == [lane, *["sms"] * ("sms" in actions), "read"]

@@ -27,8 +27,12 @@ HOUR_NS = 3600 * NS_PER_S
 TEXT_LENGTH_MAX = 160
 REFERENCE_LENGTH = 8
 
-NOT_TAKEN = "EXISTS (SELECT 1 FROM outbox o WHERE o.kind = 'hit' AND o.ref = h.hit_id)"
-"""An outbox row that is still there is a hit that nobody has acknowledged: the link is down, whatever it looks like."""
+NOT_TAKEN = """EXISTS (
+    SELECT 1 FROM outbox o WHERE o.ref = h.hit_id AND (o.kind = 'sms' OR (
+        o.kind = 'hit' AND h.actions LIKE '%"silent"%'
+        AND NOT EXISTS (SELECT 1 FROM sink_passed p WHERE p.item_id = o.item_id))))"""
+"""The uplink takes the row `sms` away when a sink has the hit. While it is there nobody has: the link is down, whatever
+it looks like. Silent hits have no such row."""
 _DUE = """
 SELECT h.hit_id FROM {hits} h
 WHERE h.held_back IS NULL AND h.match <> 'retrospective'

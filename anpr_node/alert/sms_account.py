@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from anpr_node.store.database import count
+from anpr_node.store.outbox import settle_sms
 
 NS_PER_S = 1_000_000_000
 TRIES_MAX = 4
@@ -72,6 +73,16 @@ def close_needless(database: Database, now_ns: int, until_ns: int, not_taken: st
             database.execute(
                 f"UPDATE sms SET state = ?, closed_ns = ? WHERE state = 'waiting' AND {where}", [state, now_ns, *values]
             )
+        _settle(database)
+
+
+def _settle(database: Database) -> None:
+    """The outbox's rows of hits for which no message is open any more go."""
+    done = database.execute(
+        "SELECT o.ref FROM outbox o WHERE o.kind = 'sms' AND EXISTS (SELECT 1 FROM sms WHERE sms.hit_id = o.ref) "
+        "AND NOT EXISTS (SELECT 1 FROM sms WHERE sms.hit_id = o.ref AND sms.state IN ('waiting', 'sending'))"
+    ).fetchall()
+    settle_sms(database, [hit_id for (hit_id,) in done])
 
 
 def begin(database: Database, now_ns: int) -> Message | None:
@@ -101,6 +112,7 @@ def sent(database: Database, message: Message, reference: int, now_ns: int) -> N
             [reference, now_ns, message.sms_id],
         )
         database.execute("UPDATE hit SET sms_at_ns = coalesce(sms_at_ns, ?) WHERE hit_id = ?", [now_ns, message.hit_id])
+        _settle(database)
 
 
 def put_back(database: Database, message: Message, now_ns: int, *, known: bool) -> None:
@@ -119,6 +131,7 @@ def put_back(database: Database, message: Message, now_ns: int, *, known: bool) 
                 message.sms_id,
             ],
         )
+        _settle(database)
 
 
 def reported(database: Database, reference: int, number_ending: str, *, delivered: bool, now_ns: int) -> None:

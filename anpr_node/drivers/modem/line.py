@@ -44,11 +44,14 @@ def open_supply(section: ModemSection, factory: Factory) -> SwitchedOutput | Non
         raise WiringError(f"modem.power_pin {section.power_pin}: {error}; see hw/modem.md") from error
 
 
-def open_line(section: ModemSection, factory: Factory) -> ModemLine | None:
-    """The modem that the settings name, None where they name none. Its port stays closed. Raises WiringError."""
+def open_line(section: ModemSection, factory: Factory | None) -> ModemLine | None:
+    """The modem that the settings name, None where they name none. Its port stays closed. Raises WiringError.
+
+    Without a factory the relay in its supply is left alone.
+    """
     if section.kind == "none":
         return None
-    supply = open_supply(section, factory)
+    supply = open_supply(section, factory) if factory is not None else None
     if section.kind == "simulated":
         from anpr_node.drivers.simulated.modem_port import simulated_line
 

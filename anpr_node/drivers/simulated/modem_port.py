@@ -68,18 +68,18 @@ class SimulatedLink:
     def look(self) -> LinkState:
         """As it is now."""
         up = self.carries and self._modem.linked
-        return LinkState(up, "simulated", "10.64.0.2" if up else "", 0, 0)
+        return LinkState(up, "simulated", "10.64.0.2" if up else "")
 
     def reach(self) -> float | None:
         """Milliseconds until the far end answered."""
         return REACH_MS if self.look().up else None
 
 
-def simulated_line(section: ModemSection, factory: Factory, supply: SwitchedOutput | None) -> ModemLine:
+def simulated_line(section: ModemSection, factory: Factory | None, supply: SwitchedOutput | None) -> ModemLine:
     """A SIM7600 in real time that is well, with the relay of `supply`, if there is one, in its supply."""
     clock, never = SystemClock(), threading.Event()
     modem = SimulatedModem(SIM7600, lambda: clock.monotonic_ns() / NS_PER_S)
-    if supply is not None:
+    if supply is not None and factory is not None:
         hang_on_relay(modem, factory, section.power_pin)
 
     def wait(seconds: float) -> None:

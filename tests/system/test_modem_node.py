@@ -42,7 +42,8 @@ def eventually(holds: Callable[[], object], within_s: float = 20.0) -> None:
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "node.toml"
     path.write_text(
-        f'[store]\nfolder = "{tmp_path / "state"}"\n[modem]\nkind = "simulated"\npower_fitted = true\npower_off_s = 1.0\n'
+        f'[store]\nfolder = "{tmp_path / "state"}"\n'
+        '[modem]\nkind = "simulated"\npower_fitted = true\npower_off_s = 1.0\n'
     )
     return path
 
@@ -133,12 +134,8 @@ def test_other_programs_cannot_get_at_the_port(settings: Settings, platform: Pla
         modem = node.modem
         assert modem is not None
         eventually(lambda: modem.report.modem.is_registered)
-        others = [
-            subprocess.Popen(
-                ["/usr/bin/python3", "-c", intrude, device], stdout=subprocess.PIPE, user=NOBODY, text=True
-            )
-            for _ in range(2)
-        ]
+        command = ["/usr/bin/python3", "-c", intrude, device]
+        others = [subprocess.Popen(command, stdout=subprocess.PIPE, user=NOBODY, text=True) for _ in range(2)]
         assert [other.communicate(timeout=30)[0].strip() for other in others] == ["0", "0"]
         assert modem.report.trouble == ""
         assert modem.report.modem.is_registered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
@@ -129,10 +130,8 @@ class Hostile(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def finish(self) -> None:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             super().finish()
-        except (OSError, ValueError):
-            pass
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -155,10 +154,8 @@ class HostileServer(ThreadingHTTPServer):
         """Resets are the point."""
 
     def shutdown_request(self, request: Any) -> None:
-        try:
+        with contextlib.suppress(OSError):
             super().shutdown_request(request)
-        except OSError:
-            pass
 
     def server_close(self) -> None:
         self.plan.stop.set()

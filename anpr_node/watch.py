@@ -59,6 +59,7 @@ class Watch:
         self._pending: deque[Event] = deque(maxlen=PENDING_MAX)
         self._stored = ""
         self._heat_due_s = 0.0
+        self._last_heat = Heat()
         self._patience_s = WATCHDOG_S
         self.thermometer: Thermometer = BoardThermometer()
         self.gave_up: AnprError | None = None
@@ -68,6 +69,17 @@ class Watch:
         """Those raised now, the modem's last."""
         modem = self._node.modem
         return self._supervisor.alarms + (modem.report.alarms if modem is not None else ())
+
+    def health(self) -> dict[str, object]:
+        """The board and the camera as they are now, for the heartbeat."""
+        heat = self._last_heat
+        return {
+            "temperature_c": heat.temperature_c,
+            "throttled": heat.throttled,
+            "undervoltage": heat.undervoltage,
+            "frame_age_s": round(self._vitals.frame_age_s(time.monotonic()), 1),
+            "clock": self._clock.state().source,
+        }
 
     def close(self) -> None:
         """Write what is left to write; give the connection back."""
@@ -108,7 +120,8 @@ class Watch:
         if now_s < self._heat_due_s:
             return None
         self._heat_due_s = now_s + HEAT_PERIOD_S
-        return self.thermometer.read()
+        self._last_heat = self.thermometer.read()
+        return self._last_heat
 
     def _announce(self, alarm: Alarm) -> None:
         if alarm.cleared_ns is None:

@@ -105,7 +105,7 @@ class BulkCourier(Courier):
             self._learn(parcel, outcome)
             self.succeeded()
             return 0.0 if self._settle(parcel, outcome) else STORE_PAUSE_S
-        if outcome.what == "refused" or (outcome.what == "doubtful" and self._is_its_own_fault()):
+        if outcome.what == "refused" or (outcome.what == "doubtful" and self._is_its_own_fault(parcel)):
             return self._refused(parcel, outcome)
         if outcome.what == "again" and self.backoff.failures >= HALVE_AFTER and len(parcel.rows) > GATHER_ROWS:
             self._bytes_per_s = max(self._bytes_per_s / 2, BATCH_BYTES_MIN / BATCH_S)
@@ -263,9 +263,8 @@ class BulkCourier(Courier):
             self._ahead.result()
             self._ahead = None
 
-    def _is_its_own_fault(self) -> bool:
-        """Whether the sink takes a heartbeat meanwhile; asked now and then, and at each half of a doubtful batch."""
+    def _is_its_own_fault(self, parcel: Parcel) -> bool:
+        """Asked now and then only, and at each half of a batch that was found to be at fault."""
         if not self._halves and self.backoff.failures % PROBE_EVERY != PROBE_EVERY - 1:
             return False
-        request = self.line.pack_heartbeat({"probe": True}, self.utc_ns())
-        return request is not None and self.line.send(request, LIMIT_MAX_S).what == "taken"
+        return self.is_at_fault([row.ref for row in parcel.rows])

@@ -21,15 +21,15 @@ from anpr_node.uplink.items import Item
 from anpr_node.uplink.ledger import STORE_PAUSE_S, Ledger
 from anpr_node.uplink.line import Outcome
 
-BATCH_S = 3.0
+BATCH_S = 5.0
 """A batch takes about so long: long enough to fill the link, short enough not to be broken off in vain."""
-BATCH_BYTES_MIN, BATCH_BYTES_MAX = 16_000, 600_000
+BATCH_BYTES_MIN, BATCH_BYTES_MAX = 16_000, 800_000
 FIRST_BYTES_PER_S = 30_000.0
-ROWS_MAX = 2_000
+ROWS_MAX = 4_000
 GATHER_ROWS = 50
 GATHER_S = 5.0
 """Few reads wait so long for others: a request of its own for each would cost more than the read."""
-LIMIT_S, LIMIT_TIMES, LIMIT_MAX_S = 5.0, 2.5, 120.0
+LIMIT_S, LIMIT_TIMES, LIMIT_MAX_S = 3.0, 1.7, 120.0
 HALVE_AFTER = 2
 PROBE_EVERY = 3
 LEARN = 0.3

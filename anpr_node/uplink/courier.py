@@ -65,7 +65,7 @@ class Courier:
 
     def __init__(self, errand: Errand) -> None:
         self.errand, self.sink = errand, errand.sink
-        self.line = Line(errand.settings.node.id, errand.settings.uplink, errand.sink)
+        self.line = self.make_line()
         self.kinds = kinds_of(errand.sink, self.line.format)
         self.ledger = Ledger(errand.settings)
         self.backoff = Backoff()
@@ -73,6 +73,14 @@ class Courier:
         self._was_down = False
         self._told = ""
         self._doubted = ("", 0)
+
+    def make_line(self) -> Line:
+        """Another line to the sink."""
+        return Line(self.errand.settings.node.id, self.errand.settings.uplink, self.sink)
+
+    def abort(self) -> None:
+        """Break off what is under way, and let nothing more begin; from any thread."""
+        self.line.transport.abort()
 
     def step(self) -> float:
         """Do one thing; returns the seconds to wait before the next."""
@@ -132,7 +140,11 @@ class Courier:
 
     def write_bytes(self, database: Database) -> None:
         """Put down what went over the link since the last time."""
-        spent = self.line.transport.meter.take()
+        self.write_bytes_of(self.line, database)
+
+    def write_bytes_of(self, line: Line, database: Database) -> None:
+        """The same for one line."""
+        spent = line.transport.meter.take()
         if spent:
             outbox.add_bytes(database, day_of(self.utc_ns()), spent)
 

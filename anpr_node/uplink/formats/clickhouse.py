@@ -28,6 +28,7 @@ class ClickHouse:
 
     kinds = frozenset({"hit", "verdict", "batch", "read"})
     items_max = 4_000
+    in_flight = 1  # a batch that comes again is known by its token, and must be the same one
     inline: frozenset[str] = frozenset()
 
     def request(self, url: str, items: Sequence[Item], site: Site) -> Request | None:

@@ -26,6 +26,7 @@ class JsonBatch:
 
     kinds = frozenset({"hit", "verdict", "batch", "read", "patch", "overview", "night"})
     items_max = 4_000
+    in_flight = 2
     inline = frozenset({"hit"})
 
     def request(self, url: str, items: Sequence[Item], site: Site) -> Request | None:

@@ -19,7 +19,7 @@ LAYERS = (
     ("pipeline", "recorder", "desk", "search", "evidence", "access", "keeper", "stills", "daylight", "uplink", "sink"),
     ("modem_shift", "modem_keeper"),
     ("clips", "node", "check"),
-    ("live", "status", "watch"),
+    ("live", "status", "watch", "upkeep"),
     ("service", "demonstration"),
     ("cli", "commands"),
     ("__main__",),

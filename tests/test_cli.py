@@ -59,6 +59,12 @@ COMMANDS = [
     ["user", "list"],
     ["user", "remove"],
     ["purge"],
+    ["uplink", "status"],
+    ["uplink", "refused"],
+    ["uplink", "retry"],
+    ["uplink", "overview"],
+    ["uplink", "schema"],
+    ["sink"],
     ["store", "encrypt"],
 ]
 

@@ -45,6 +45,7 @@ MISSING_RETRY_S = 3.0
 STEPS_A_DAY_MAX = 1000
 PENDING_MAX = 1000
 PROBES_FAILED = 2
+ACCOUNT_S = 5.0
 POWER_BY_HAND_S = 60.0
 """A person may cycle the power so often; the allowance does not bind a person."""
 
@@ -87,7 +88,8 @@ class Shift:
         self._pending: list[Event] = []
         self._state, self._link = ModemState(), LinkState(False, self._settings.modem.interface)
         self._trouble: Trouble | None = None
-        self._idle_until_ns = self._look_due_ns = self._probe_due_ns = self._by_hand_ns = 0
+        self._idle_until_ns = self._look_due_ns = self._probe_due_ns = 0
+        self._account_due_ns = self._by_hand_ns = 0
         self._probes_failed = 0
         self._was_open = False
         self._losses: deque[int] = deque(maxlen=LOSSES)
@@ -267,7 +269,13 @@ class Shift:
                 raise
             except ModemError as error:
                 self._trouble = self._failed(error)
-        self._account = sms_account.account(self._database, utc_ns)
+        self._count_messages(utc_ns)
+
+    def _count_messages(self, utc_ns: int) -> None:
+        now_ns = self._line.clock.monotonic_ns()
+        if now_ns >= self._account_due_ns:
+            self._account_due_ns = now_ns + int(ACCOUNT_S * self._pace * NS_PER_S)
+            self._account = sms_account.account(self._database, utc_ns)
 
     def _publish(self) -> None:
         self._write_events()

@@ -152,7 +152,9 @@ class TestSilentHits:
                 " raised_at_ns) SELECT 'silent', read_id, 's', 'discreet', 70, '', '', '[\"silent\"]', 'exact',"
                 " raised_at_ns FROM hit"
             )
-            bench.database.execute("INSERT INTO outbox (kind, ref, queued_ns) VALUES ('hit', 'silent', 0)")
+            bench.database.execute(
+                "INSERT INTO outbox (kind, ref, queued_ns) SELECT 'hit', hit_id, raised_at_ns FROM hit WHERE hit_id = 'silent'"
+            )
             bench.run(60)
             assert [number for number, _ in bench.told] == ["+32470999999"]
 

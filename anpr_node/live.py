@@ -33,7 +33,7 @@ class LiveView:
 
     def refresh(self) -> None:
         """New reads, then the status line where there is a terminal to rewrite it on."""
-        for recorded in list(self._node.recent):
+        for recorded in list(self._node.desk.recent):
             if recorded.read.read_id not in self._shown:
                 self._shown.add(recorded.read.read_id)
                 self._print(self._line(recorded))

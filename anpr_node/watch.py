@@ -95,7 +95,7 @@ class Watch:
         return changes
 
     def _note_reads(self, now_ns: int) -> None:
-        recent = self._node.recent
+        recent = self._node.desk.recent
         stored = recent[-1].read.read_id if recent else ""
         if stored != self._stored:
             self._stored = stored

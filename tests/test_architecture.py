@@ -16,7 +16,7 @@ LAYERS = (
     ("config", "policy", "pictures"),
     ("drivers", "vision", "tracking", "store", "audit"),
     ("hotlist", "alert", "minimise", "supervision"),
-    ("pipeline", "recorder", "search", "evidence", "access", "keeper", "stills", "daylight"),
+    ("pipeline", "recorder", "desk", "search", "evidence", "access", "keeper", "stills", "daylight"),
     ("clips", "node", "check"),
     ("live", "status", "watch"),
     ("service", "demonstration"),

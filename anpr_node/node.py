@@ -8,6 +8,7 @@ in order. Any thread that ends, ends the node; systemd starts it again.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import sqlite3
@@ -30,6 +31,7 @@ from anpr_node.pipeline import Pipeline
 from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
 from anpr_node.store.database import note_start, open_store
+from anpr_node.tap import Tap
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class Node:
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
         self.desk = Desk(settings, platform)
+        self.tap = Tap()
         self._note_start()
         self._stopping = threading.Event()
         self.ended = threading.Event()
@@ -232,6 +235,7 @@ class Node:
             started_s = time.perf_counter()
             self.desk.hand_over(self._pipeline.process(frame))
             self._follow_daylight(frame)
+            self.tap.offer(frame, functools.partial(self._pipeline.boxes_in, frame))
             self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
         self.desk.hand_over(self._pipeline.finish())
 
@@ -258,6 +262,10 @@ class Node:
                 except (StoreError, sqlite3.Error) as error:
                     log.error("the record is not kept in order now: %s", error)
                     self._stopping.wait(KEEP_RETRY_S)
+
+    def new_read_id(self, utc_ns: int) -> str:
+        """The id of a read that is not the loop's own."""
+        return self._pipeline.ids.make(utc_ns)
 
     def _missed_turns(self) -> int:
         trigger = self.platform.trigger

@@ -84,14 +84,15 @@ def _side(pixels: Plane, start: Float, end: Float, centre: Float, reach: float) 
 def _edges(profiles: Float, offsets: Float) -> Float:
     """Where each profile falls most steeply on its way out; NaN where it hardly falls."""
     smooth = _smoothed(profiles)
-    fall = -np.gradient(smooth, STEP_PX, axis=1)
+    fall: Float = -np.gradient(smooth, STEP_PX, axis=1)
     # the plate's rim is the outermost steep fall, not the steepest: a border line within may fall as steeply
     strong = fall > 0.6 * fall.max(axis=1, keepdims=True)
     peaks = strong & (fall >= np.roll(fall, 1, axis=1)) & (fall >= np.roll(fall, -1, axis=1))
     peaks[:, [0, -1]] = False
-    last = fall.shape[1] - 1 - np.argmax(peaks[:, ::-1], axis=1)
+    columns = int(fall.shape[-1])
+    last = columns - 1 - np.argmax(peaks[:, ::-1], axis=1)
     rows = np.arange(len(fall))
-    here, before, after = fall[rows, last], fall[rows, np.maximum(last - 1, 0)], fall[rows, np.minimum(last + 1, fall.shape[1] - 1)]
+    here, before, after = fall[rows, last], fall[rows, last - 1], fall[rows, np.minimum(last + 1, columns - 1)]
     curve = before - 2 * here + after
     shift = np.where(np.abs(curve) > 1e-9, 0.5 * (before - after) / np.where(curve == 0, 1, curve), 0.0)
     found = offsets[last] + np.clip(shift, -1, 1) * STEP_PX

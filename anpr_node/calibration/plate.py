@@ -18,7 +18,9 @@ from anpr_node.records import Corners, Plane, PlateBox
 Float = NDArray[np.float64]
 
 TEXT_LEFT, TEXT_RIGHT = 0.13, 0.97
-"""Where the characters of a European plate stand, as shares of its width: the band at the left has letters of its own."""
+"""Where the characters of a European plate stand, as shares of its width: the band at the left has letters of its
+own.
+"""
 SQUARE_FACTOR = 520 / 340
 TEXT_TOP, TEXT_BOTTOM = 0.10, 0.90
 SATURATED_LEVEL = 240
@@ -28,9 +30,20 @@ REBLUR_PX = 2.0
 ROWS_MEAN = 5
 STRONG_SHARE = 0.1
 """Sharpness is judged by the steepest tenth."""
-REBLUR_RATIOS = ((1.05, 6.0), (1.12, 4.5), (1.23, 3.1), (1.34, 2.12), (1.41, 1.67), (1.55, 1.23), (1.69, 0.87), (1.79, 0.72), (2.0, 0.4))
-"""How much a blur of REBLUR_PX flattens the strokes of a plate whose own blur is the second number; measured on rendered
-plates 110 to 270 px wide, see docs/calibration.md."""
+REBLUR_RATIOS = (
+    (1.05, 6.0),
+    (1.12, 4.5),
+    (1.23, 3.1),
+    (1.34, 2.12),
+    (1.41, 1.67),
+    (1.55, 1.23),
+    (1.69, 0.87),
+    (1.79, 0.72),
+    (2.0, 0.4),
+)
+"""How much a blur of REBLUR_PX flattens the strokes of a plate whose own blur is the second number; measured on
+rendered plates 110 to 270 px wide, see docs/calibration.md.
+"""
 SPREAD_MAX_PX = 6.0
 STROKE_SHARE = 10 / 520
 """Width of a stroke as a share of the plate's: 10 mm of 520."""
@@ -40,9 +53,10 @@ CONTRAST_LEFT = ((0.0, 1.0), (0.14, 0.99), (0.21, 0.90), (0.35, 0.75), (0.61, 0.
 
 @dataclass(frozen=True, slots=True)
 class PlateMeasures:
-    """What one sighting shows. 
+    """What one sighting shows.
 
-    `contrast` is (ground - ink) / (ground + ink) as sharp strokes would have it; `edge_px` the blur's standard deviation.
+    `contrast` is (ground - ink) / (ground + ink) as sharp strokes would have it; `edge_px` the blur's standard
+    deviation.
     """
 
     captured_ns: int

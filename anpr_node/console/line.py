@@ -6,7 +6,6 @@ longer than its limit, and lets every other byte pass without effect: what a noi
 
 from __future__ import annotations
 
-import os
 import string
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,11 +21,11 @@ Complete = Callable[[str], Sequence[str]]
 """Whole words that may stand where the text given ends."""
 
 
-class Cancelled(Exception):  # noqa: N818
+class Cancelled(Exception):
     """Ctrl-C: the line is given up."""
 
 
-class EndOfInput(Exception):  # noqa: N818
+class EndOfInput(Exception):
     """Ctrl-D on an empty line."""
 
 
@@ -178,7 +177,7 @@ class LineEditor:
         head = self._text[: self._at]
         word = head[head.rfind(" ") + 1 :]
         words = sorted({w for w in self._complete(head) if w.startswith(word)})
-        common = os.path.commonprefix(words)[len(word) :] if words else ""
+        common = _common(words)[len(word) :]
         if common:
             self._insert(common)
         if len(words) == 1:
@@ -198,3 +197,12 @@ class LineEditor:
             line += word + "  "
         self._show_raw("\r\n" + "\r\n".join([*lines, line]))
         self._again()
+
+
+def _common(words: Sequence[str]) -> str:
+    """What all of the sorted words begin with."""
+    if not words:
+        return ""
+    first, last = words[0], words[-1]
+    same = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:same]

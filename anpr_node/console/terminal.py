@@ -20,7 +20,7 @@ PLAIN = str.maketrans({
 })  # fmt: skip
 
 
-class IdleTooLong(Exception):  # noqa: N818
+class IdleTooLong(Exception):
     """Nobody typed for so long that the session ends."""
 
 

@@ -29,8 +29,8 @@ Values = dict[str, Any]
 KEPT_MAX = 50
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 HEADER = """\
-# Written by the console of anpr-node; it stands over node.toml. Do not edit it here: use `set` and `save` on the console,
-# or delete the file to be rid of all of it. Earlier ones stand in kept/, `undo` goes back to them.
+# Written by the console of anpr-node; it stands over node.toml. Do not edit it: use `set` and `save` on the console, or
+# delete the file to be rid of all of it. Earlier ones stand in kept/, `undo` goes back to them.
 """
 
 
@@ -140,7 +140,9 @@ def undo(source: Path, by: str, now_s: float) -> Saved | None:
             return None
         back_to = kept[0]
         back_to.path.unlink()
-        _replace(folder_of(source) / "tool.toml", _text(back_to.values, by, now_s, f"undone; as before: {back_to.what}"))
+        _replace(
+            folder_of(source) / "tool.toml", _text(back_to.values, by, now_s, f"undone; as before: {back_to.what}")
+        )
         return back_to
 
 
@@ -187,7 +189,9 @@ def _text(values: Values, by: str, now_s: float, what: str) -> str:
 
 def _saved(path: Path) -> Saved:
     text = path.read_text(encoding="utf-8")
-    line = next((line for line in text.splitlines() if line.startswith("# saved: ")), "# saved: 1970-01-01T00:00:00Z by -: -")
+    line = next(
+        (line for line in text.splitlines() if line.startswith("# saved: ")), "# saved: 1970-01-01T00:00:00Z by -: -"
+    )
     moment, _, rest = line.removeprefix("# saved: ").partition(" by ")
     by, _, what = rest.partition(": ")
     return Saved(path, datetime.fromisoformat(moment).timestamp(), by, what, tomllib.loads(text))
@@ -203,7 +207,9 @@ def dump(values: Values) -> str:
 
 def _dump_table(name: list[str], keys: Values, lines: list[str]) -> None:
     lines.append(f"[{'.'.join(name)}]")
-    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items() if not isinstance(value, dict)]
+    lines += [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items() if not isinstance(value, dict)
+    ]
     lines.append("")
     for key, value in keys.items():
         if isinstance(value, dict):

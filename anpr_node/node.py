@@ -2,7 +2,8 @@
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
 A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
-in order. Any thread that ends, ends the node; systemd starts it again.
+in order; a fifth, with threads of its own for each sink, sends what waits. Any thread that ends, ends the node; systemd
+starts it again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
 from anpr_node.store.database import note_start, open_store
 from anpr_node.tap import Tap
+from anpr_node.uplink.uplink import Health, Uplink
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
@@ -77,10 +79,16 @@ class Snapshot:
 class Node:
     """One running node. `start` it, wait for `ended`, then `stop` it; use it as a context manager."""
 
-    def __init__(self, settings: Settings, platform: Platform, timeouts_max: int | None = TIMEOUTS_MAX) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        platform: Platform,
+        timeouts_max: int | None = TIMEOUTS_MAX,
+        health: Health | None = None,
+    ) -> None:
         """Load the models and open the store once, so that what is wrong shows before any thread runs.
 
-        `timeouts_max` is None where a supervision decides what a missing frame means.
+        `timeouts_max` is None where a supervision decides what a missing frame means. `health` makes the heartbeats.
 
         Raises:
             ModelError: a model does not fit its contract.
@@ -95,6 +103,7 @@ class Node:
         )
         self.desk = Desk(settings, platform)
         self.tap = Tap()
+        self._uplink = Uplink(settings, platform.clock, health)
         self._note_start()
         self._stopping = threading.Event()
         self.ended = threading.Event()
@@ -106,6 +115,7 @@ class Node:
         self._threads = [
             threading.Thread(target=self._guard, args=(body,), name=name)
             for name, body in (
+                ("uplink", lambda: self._uplink.run(self._stopping)),
                 ("inputs", self._watch_inputs),
                 ("keeper", self._keep),
                 ("recorder", lambda: self.desk.work(self._stopping)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +19,7 @@ from anpr_node.drivers.gpio import PATTERNS, Outputs, Pins, RelayLimits
 from anpr_node.errors import ConfigError, WiringError
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
+from anpr_node.store.outbox import settle_sms
 from anpr_node.store.reads import add_read
 
 MS = 1_000_000
@@ -226,7 +226,8 @@ def test_a_top_hit_that_nobody_takes_is_told_by_sms(store: Database, telling: Se
 
 def test_what_the_back_office_has_is_not_told(store: Database, telling: Settings) -> None:
     put(store, 1)
-    store.execute("DELETE FROM outbox WHERE kind = 'hit'")
+    with store.atomic():
+        settle_sms(store, ["0192-hit00001"])
     assert find_due(store, telling, 60 * NS_PER_S) is None
 
 
@@ -273,8 +274,23 @@ def test_numbers_are_international() -> None:
         parse({"sms": {"numbers": ["0470123456"]}}, "test")
 
 
-def test_the_outbox_says_how_urgent_a_hit_is(store: Database) -> None:
-    put(store, 1)
-    put(store, 2, actions=("batch",))
-    rows = store.execute("SELECT h.actions FROM outbox o JOIN hit h ON h.hit_id = o.ref ORDER BY o.item_id").fetchall()
-    assert ["uplink" in json.loads(actions) for (actions,) in rows] == [True, False]
+@pytest.mark.parametrize(
+    ("category", "actions", "lane"),
+    [
+        ("seize", ("relay", "led", "uplink", "sms"), "hit"),
+        ("insurance", ("batch",), "batch"),
+        ("discreet", ("silent",), "hit"),
+        ("insurance", ("relay",), "batch"),
+        ("insurance", ("relay", "uplink"), "hit"),
+        ("seize", ("batch",), "batch"),
+        ("local", ("relay",), "hit"),
+    ],
+)
+def test_the_outbox_says_how_urgent_a_hit_is(
+    store: Database, category: str, actions: tuple[str, ...], lane: str
+) -> None:
+    """An entry's own actions come first, then what its category does."""
+    found = replace(hit(), entry=replace(ENTRY, category=category, actions=actions))
+    add_read(store, read(), encode(evidence()), [found])
+    kinds = [kind for (kind,) in store.execute("SELECT kind FROM outbox ORDER BY item_id")]
+    assert kinds == [lane, *["sms"] * ("sms" in actions), "read"]

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError
+from anpr_node.store.outbox import settle_sms
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +24,12 @@ HOUR_NS = 3600 * NS_PER_S
 TEXT_LENGTH_MAX = 160
 REFERENCE_LENGTH = 8
 
-# An outbox row that is still there is a hit that nobody has acknowledged: the link is down, whatever it looks like.
+# The uplink takes this row away when a sink has the hit. While it is there nobody has: the link is down, whatever it
+# looks like.
 _DUE = """
 SELECT h.hit_id, h.read_id, h.category, h.raised_at_ns, r.lane FROM shown_hit h
 JOIN read r ON r.read_id = h.read_id
-JOIN outbox o ON o.kind = 'hit' AND o.ref = h.hit_id
+JOIN outbox o ON o.kind = 'sms' AND o.ref = h.hit_id
 WHERE h.sms_at_ns IS NULL AND h.held_back IS NULL AND h.match <> 'retrospective'
   AND h.actions LIKE '%"sms"%' AND h.raised_at_ns BETWEEN :oldest_ns AND :newest_ns
   AND NOT EXISTS (SELECT 1 FROM hit s WHERE s.read_id = h.read_id AND s.sms_at_ns IS NOT NULL)
@@ -66,6 +68,7 @@ def send_due(database: Database, sender: SmsSender, settings: Settings, now_ns: 
     if told:
         with database.atomic():
             database.execute("UPDATE hit SET sms_at_ns = ? WHERE hit_id = ?", [now_ns, due.hit_id])
+            settle_sms(database, [due.hit_id])
     return told
 
 

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
 from anpr_node.config import layers
 from anpr_node.config.capture import CameraSection, DayNightSection, SensorSection, TriggerSection
@@ -22,6 +22,7 @@ from anpr_node.config.reading import ModelsSection, QueueSection, ReadingSection
 from anpr_node.config.record import PolicySection, StoreSection
 from anpr_node.config.section import Section
 from anpr_node.config.site import NodeSection, SiteSection
+from anpr_node.config.uplink import SinkSection, UplinkSection, check_sinks
 from anpr_node.errors import ConfigError
 
 __all__ = [
@@ -41,11 +42,13 @@ __all__ = [
     "Section",
     "SensorSection",
     "Settings",
+    "SinkSection",
     "SiteSection",
     "SmsSection",
     "StoreSection",
     "TrackingSection",
     "TriggerSection",
+    "UplinkSection",
     "load",
     "parse",
 ]
@@ -77,7 +80,14 @@ class Settings(Section):
     queue: QueueSection = QueueSection()
     site: SiteSection = SiteSection()
     console: ConsoleSection = ConsoleSection()
+    uplink: UplinkSection = UplinkSection()
+    sinks: list[SinkSection] = Field([], max_length=8)
     _source: Path | None = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _sinks_are_whole(self) -> Settings:
+        check_sinks(self.sinks, self.store.sealed_for is not None)
+        return self
 
     @model_validator(mode="after")
     def _simulation_is_whole(self) -> Settings:
@@ -173,6 +183,8 @@ def _known_keys(section: list[str]) -> list[str]:
 def _section(where: list[str]) -> type[BaseModel]:
     if where[:2] == ["hotlists", "lists"] and len(where) > 2:
         return ListSection
+    if where[:1] == ["sinks"] and len(where) > 1:
+        return SinkSection
     kind = Settings.model_fields[where[0]].annotation if where and where[0] in Settings.model_fields else Settings
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else Settings
 

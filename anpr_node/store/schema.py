@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 from anpr_node.store.hotlist_tables import sealed_lists
+from anpr_node.store.outbox_tables import outbox_tables
 
 migrations = Migrations("anpr_node")
 
@@ -166,3 +167,4 @@ DROP TABLE search_log
 
 
 migrations()(sealed_lists)
+migrations()(outbox_tables)

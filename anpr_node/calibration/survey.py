@@ -26,6 +26,10 @@ MIDDLE_SHARE = 0.25
 MIDDLE_MIN = 3
 NUMBERS_KEPT = 60
 VEHICLES_MIN = 3
+CHAR_SHARE = (0.115, 0.18)
+"""Height of characters over the width of a one-line plate: 75 mm of 520, less when looked down upon."""
+CONTRAST_MIN = 0.04
+SQUARE_ASPECT = (1.2, 2.2)
 LETTERING_WIDTHS, LETTERING_HEIGHTS = 0.8, 2.5
 """A narrower box so near to a wider one is the dealer's name below the plate."""
 NS_PER_S = 1_000_000_000
@@ -126,6 +130,8 @@ class Survey:
         found = [box for box in (self._look(frame.pixels, rough) for rough in frame.boxes) if box is not None]
         for box in without_lettering(found):
             measured = measure_plate(frame.pixels, box, frame.captured_ns)
+            if not is_plausible(measured):
+                continue
             self._plates.append(measured)
             best = self.best_edge_px
             self.best_edge_px = measured.edge_px if best is None else min(best, measured.edge_px)
@@ -168,8 +174,8 @@ class Survey:
             "roll_deg": _median(m.roll_deg for m in plates),
             "tilt_deg": _median(m.tilt_deg for m in motions),
             "side_deg": _median(m.side_deg for m in motions),
-            "centre_x": _median(m.centre[0] / columns for m in self._plates),
-            "centre_y": _median(m.centre[1] / rows for m in self._plates),
+            "centre_x": _middle_of([m.centre[0] / columns for m in self._plates]),
+            "centre_y": _middle_of([m.centre[1] / rows for m in self._plates]),
             "blur_px": _median(m.blur_px(site.judged_kmh, site.exposure_us) for m in motions),
             "edge_px": _median(m.edge_px for m in plates),
             "contrast": _median(m.contrast for m in plates),
@@ -229,6 +235,16 @@ class Survey:
         }
 
 
+def is_plausible(measured: PlateMeasures) -> bool:
+    """Whether it has characters as a plate has: badges and stickers that look like one tell nothing about the mount."""
+    char_px = measured.char_height_px
+    if measured.contrast < CONTRAST_MIN:
+        return False
+    if not measured.one_line:
+        return SQUARE_ASPECT[0] < measured.width_px / max(measured.height_px, 1.0) < SQUARE_ASPECT[1]
+    return char_px is not None and CHAR_SHARE[0] < char_px / measured.width_px < CHAR_SHARE[1]
+
+
 def without_lettering(found: Sequence[PlateBox]) -> Iterator[PlateBox]:
     """The boxes without a dealer's name on the holder of a wider plate."""
     for box in found:
@@ -260,6 +276,14 @@ def _coarse(pixels: Plane) -> Plane:
     blocks = pixels[:rows, :columns].reshape(rows // 16, 16, columns // 16, 16)
     coarse: Plane = blocks.mean(axis=(1, 3))
     return coarse
+
+
+def _middle_of(places: Sequence[float]) -> float | None:
+    """Middle of the stretch on which plates were seen, without the outermost tenth."""
+    if not places:
+        return None
+    low, high = np.quantile(np.array(places), [0.1, 0.9])
+    return float(low + high) / 2
 
 
 def _median(values: Iterator[float | None] | Any) -> float | None:

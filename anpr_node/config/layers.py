@@ -123,12 +123,15 @@ def end_trial(source: Path) -> None:
     (folder_of(source) / "trial.json").unlink(missing_ok=True)
 
 
-def save(source: Path, change: Values, by: str, now_s: float) -> Values:
-    """Lay a change over what is saved, keep the earlier file; returns what is saved now. Raises ConfigError."""
+def save(source: Path, change: Values, by: str, now_s: float, what: str = "") -> Values:
+    """Lay a change over what is saved, keep the earlier file; returns what is saved now. Raises ConfigError.
+
+    `what` is the change in words, where the caller knows what counted before.
+    """
     with locked(source):
         before = read_tool(source)
         after = merge(before, change)
-        _write_tool(source, after, by, now_s, ", ".join(describe(before, change)))
+        _write_tool(source, after, by, now_s, what or ", ".join(describe(before, change)))
     return after
 
 

@@ -241,7 +241,7 @@ def keep(context: Context, change: dict[str, Any]) -> None:
     _expect_values(change)
     described = layers.describe(context.settings.model_dump(), change)
     context.note("save", change=described)
-    layers.save(source, change, context.person.name, time.time())
+    layers.save(source, change, context.person.name, time.time(), ", ".join(described))
     layers.end_trial(source)
     context.pending = {}
     context.terminal.say(f"saved: {', '.join(described)}")

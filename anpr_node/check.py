@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anpr_node import access
+from anpr_node import access, modem_keeper
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
@@ -59,6 +59,7 @@ def run(settings: Settings, claim: bool = True) -> Iterator[Finding]:
         ("clock", _clock),
         ("store", _store),
         ("hotlists", _hotlists),
+        ("modem", _modem),
         ("sms", _sms),
         ("disk", _disk),
         ("access", _access),
@@ -180,9 +181,30 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _sms(settings: Settings) -> Finding:
-    if settings.sms.numbers:
-        return Finding("WARN", "sms", "this version drives no modem: nobody is told by SMS")
-    return Finding("OK", "sms", "no numbers named")
+    section = settings.sms
+    if not section.numbers:
+        return Finding("OK", "sms", "no numbers named")
+    if settings.modem.kind == "none":
+        return Finding("WARN", "sms", "numbers are named and no modem: nobody is told; set modem.kind = 'serial'")
+    return Finding(
+        "OK", "sms", f"{len(section.numbers)} are told of top hits that nobody took in {section.after_s:g} s"
+    )
+
+
+def _modem(settings: Settings) -> Finding:
+    """Ask it, unless the node has it already."""
+    if settings.modem.kind == "none":
+        return Finding("OK", "modem", "none")
+    report = modem_keeper.ask(settings)
+    state, link = report.modem, report.link
+    seen = f"{state.model}, card {state.sim}, {state.registration} {state.operator}, signal {state.signal_dbm} dBm"
+    if settings.modem.kind == "simulated":
+        return Finding("WARN", "modem", "simulated; on a node set modem.kind = 'serial'")
+    if state.sim != "ready" or not state.is_registered:
+        return Finding("FAIL", "modem", f"{seen}; see docs/modem.md")
+    if not link.up:
+        return Finding("WARN", "modem", f"{seen}; {link.interface} is down: the operating system makes the data link")
+    return Finding("OK", "modem", seen)
 
 
 def _access(settings: Settings) -> Finding:

@@ -69,7 +69,11 @@ class ModemError(AnprError, OSError):
 
 
 class ModemGone(ModemError):
-    """The modem's device is not there, went away, or is in another program's hands."""
+    """The modem's device is not there, or went away."""
+
+
+class ModemTaken(ModemGone):
+    """The modem's device is in another program's hands."""
 
 
 class ModemSilent(ModemError):

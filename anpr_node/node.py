@@ -2,8 +2,8 @@
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
 A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
-in order; a fifth, with threads of its own for each sink, sends what waits. Any thread that ends, ends the node; systemd
-starts it again.
+in order; a fifth, with threads of its own for each sink, sends what waits; a sixth keeps the modem where there is one.
+Any thread that ends, ends the node; systemd starts it again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from anpr_node import __version__, audit
 from anpr_node.config import Settings
@@ -28,6 +30,7 @@ from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError
 from anpr_node.keeper import Keeper
+from anpr_node.modem_keeper import ModemKeeper, as_row
 from anpr_node.pipeline import Pipeline
 from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
@@ -74,6 +77,7 @@ class Snapshot:
     repeats: int = 0
     missed_turns: int = 0
     light: str = "night"
+    modem: dict[str, Any] | None = None
 
 
 class Node:
@@ -122,6 +126,10 @@ class Node:
                 ("loop", self._loop),
             )
         ]
+        self.modem = ModemKeeper(settings, platform.modem, platform.clock) if platform.modem is not None else None
+        if self.modem is not None:
+            body = partial(self.modem.work, self._stopping)
+            self._threads.insert(0, threading.Thread(target=self._guard, args=(body,), name="modem"))
         self._recorder = next(thread for thread in self._threads if thread.name == "recorder")
 
     def _note_start(self) -> None:
@@ -305,4 +313,5 @@ class Node:
             repeats=self._pipeline.counters.repeats,
             missed_turns=self._missed_turns(),
             light=self._daynight.light if self._daynight else "night",
+            modem=as_row(self.modem.report) if self.modem is not None else None,
         )

@@ -15,7 +15,7 @@ from anpr_node.drivers.platform import Platform, open_platform
 from anpr_node.errors import AnprError, PowerCycleNeeded
 from anpr_node.node import Node
 from anpr_node.servant import Servant
-from anpr_node.status import write_heartbeat
+from anpr_node.status import collect, write_heartbeat
 from anpr_node.watch import Watch, watched
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def supervise(settings: Settings, platform: Platform, stop: threading.Event, las
     manager = Manager()
     platform, camera = watched(platform)
     with (
-        Node(settings, platform, timeouts_max=None) as node,
+        Node(settings, platform, None, lambda: collect(settings)) as node,
         closing(Watch(settings, node, camera, manager)) as watch,
         closing(Servant(settings, node, camera, lambda: watch.alarms)) as servant,
     ):
@@ -99,7 +99,7 @@ def _exit_anyway(after_s: float, code: int) -> None:
 def _beat(settings: Settings, node: Node, watch: Watch) -> None:
     """Status is a convenience: a full card must not end the node over it."""
     try:
-        write_heartbeat(settings, node.snapshot(), watch.alarms)
+        write_heartbeat(settings, node.snapshot(), watch.alarms, watch.health())
     except OSError as error:
         log.warning("no heartbeat: %s", error)
 

@@ -205,7 +205,11 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
 def test_check_warns_of_messages_that_nobody_sends(config: Path) -> None:
     assert "OK   sms" in call("check", "--config", config).stdout
     config.write_text(f'{config.read_text()}\n[sms]\nnumbers = ["+32470123456"]\n')
-    assert "WARN sms           this version drives no modem" in call("check", "--config", config).stdout
+    assert "WARN sms           numbers are named and no modem" in call("check", "--config", config).stdout
+    config.write_text(f'{config.read_text()}\n[modem]\nkind = "simulated"\n')
+    result = call("check", "--config", config).stdout
+    assert "OK   sms           1 are told" in result
+    assert "WARN modem         simulated" in result
 
 
 def test_check_says_what_to_do(config: Path, tmp_path: Path) -> None:

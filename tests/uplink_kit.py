@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections import Counter
@@ -27,6 +28,7 @@ from anpr_node.uplink.link import Link
 from anpr_node.uplink.urgent import UrgentCourier
 
 NS_PER_S = 1_000_000_000
+NOW_S = SimulatedClock().utc_ns(0) // NS_PER_S
 ENTRY = HotlistEntry("l", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay", "uplink", "sms"))
 PICTURES = encode(evidence())
 NO_PICTURES = EncodedEvidence(None, None)
@@ -58,6 +60,13 @@ def kept(folder: Path, kind: str) -> dict[str, int]:
         return dict(database.execute("SELECT id, times FROM item WHERE kind = ?", [kind]).fetchall())
 
 
+def body_of(folder: Path, kind: str, id_: str) -> dict[str, Any]:
+    """One item as a sink keeps it."""
+    with closing(sqlite3.connect(folder / "sink.sqlite")) as database:
+        row = database.execute("SELECT body FROM item WHERE kind = ? AND id = ?", [kind, id_]).fetchone()
+    return dict(json.loads(row[0]))
+
+
 def settings_for(folder: Path, *sinks: dict[str, Any], **sections: Any) -> Settings:
     """Settings with some sinks."""
     return parse({"store": {"folder": str(folder)}, "sinks": list(sinks), **sections}, "test")
@@ -83,6 +92,12 @@ class Node:
         for courier in self.couriers:
             courier.close()
 
+    def line_limits(self, seconds: float) -> None:
+        """Let every request be broken off after so long, in real time."""
+        for courier in self.couriers:
+            send = courier.line.send
+            courier.line.send = lambda request, _, send=send: send(request, seconds)  # type: ignore[method-assign, misc]
+
     def run(self, seconds: float) -> None:
         """Let so much time pass; whoever is not waiting is stepped."""
         until_ns = self.clock.monotonic_ns() + round(seconds * NS_PER_S)
@@ -98,6 +113,7 @@ class Node:
 def add(store: Database, read_id: str, *hits: Hit, pictures: bool = False, **changes: Any) -> None:
     """A read with its hits."""
     vrm = changes.pop("vrm", "1ABC123")
+    changes.setdefault("at_s", NOW_S)
     add_read(store, read(vrm, read_id, **changes), PICTURES if pictures else NO_PICTURES, hits)
 
 

@@ -47,12 +47,17 @@ def run(settings: Settings) -> None:
 @main.command()
 @with_settings
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def status(settings: Settings, as_json: bool) -> None:
-    """How the node stands: running or not, reads, hits, lists, disk. Works beside a running node."""
+@click.option("--prometheus", is_flag=True, help="As Prometheus text, for a scraper.")
+def status(settings: Settings, as_json: bool, prometheus: bool) -> None:
+    """How the node stands: running or not, reads, hits, sinks, lists, disk. Works beside a running node."""
     from anpr_node import status as standing
+    from anpr_node.uplink.prometheus import as_prometheus
 
     now = standing.collect(settings)
-    click.echo(json.dumps(now) if as_json else standing.as_text(now))
+    if prometheus:
+        click.echo(as_prometheus(now), nl=False)
+    else:
+        click.echo(json.dumps(now) if as_json else standing.as_text(now))
 
 
 @main.command()

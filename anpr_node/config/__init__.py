@@ -17,6 +17,7 @@ from anpr_node.config import layers
 from anpr_node.config.capture import CameraSection, DayNightSection, SensorSection, TriggerSection
 from anpr_node.config.console import ConsoleSection
 from anpr_node.config.hotlists import LIST_NAME, HotlistsSection, ListSection, SmsSection
+from anpr_node.config.modem import ModemSection
 from anpr_node.config.pins import InputsSection, OutputsSection
 from anpr_node.config.reading import ModelsSection, QueueSection, ReadingSection, TrackingSection
 from anpr_node.config.record import PolicySection, StoreSection
@@ -34,6 +35,7 @@ __all__ = [
     "InputsSection",
     "ListSection",
     "ModelsSection",
+    "ModemSection",
     "NodeSection",
     "OutputsSection",
     "PolicySection",
@@ -77,6 +79,7 @@ class Settings(Section):
     reading: ReadingSection = ReadingSection()
     hotlists: HotlistsSection = HotlistsSection()
     sms: SmsSection = SmsSection()
+    modem: ModemSection = ModemSection()
     queue: QueueSection = QueueSection()
     site: SiteSection = SiteSection()
     console: ConsoleSection = ConsoleSection()
@@ -95,6 +98,8 @@ class Settings(Section):
             raise ValueError("camera.kind = 'simulated' is wired to simulated pins; set outputs.pins = 'simulated'")
         if self.camera.kind == "simulated" and self.trigger.kind != "none":
             raise ValueError("camera.kind = 'simulated' brings its own trigger; set trigger.kind = 'none'")
+        if self.modem.kind == "simulated" and self.modem.power_fitted and self.outputs.pins != "simulated":
+            raise ValueError("modem.kind = 'simulated' hangs on simulated pins; set outputs.pins = 'simulated'")
         return self
 
     @model_validator(mode="after")
@@ -103,8 +108,9 @@ class Settings(Section):
         used = [outputs.relay_pin, outputs.led_pin, outputs.illuminator_pin]
         used += [getattr(inputs, f"{name}_pin") for name in inputs.fitted]
         used += [self.trigger.pwm_pin] if self.trigger.kind == "pwm" else []
+        used += [self.modem.power_pin] if self.modem.power_fitted else []
         if len(set(used)) < len(used):
-            raise ValueError(f"a pin is used twice among those of outputs, inputs and trigger: {sorted(used)}")
+            raise ValueError(f"a pin is used twice among those of outputs, inputs, trigger and modem: {sorted(used)}")
         if self.trigger.capture == "presence" and "presence" not in inputs.fitted:
             raise ValueError("trigger.capture = 'presence' needs 'presence' in inputs.fitted")
         return self

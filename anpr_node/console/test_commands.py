@@ -183,15 +183,14 @@ def modem(context: Context, words: list[str]) -> None:
     """Signal, operator, registration and address of the modem. `modem ping` sends one packet to the sink, `modem
     cycle` switches the modem's power off and on.
     """
-    from anpr_node.console.modem_seam import open_modem
+    from anpr_node.console import modem_seam
 
     what = words[0] if words else "status"
     if what not in {"status", "ping", "cycle"}:
         raise NotUnderstood("modem [ping | cycle]")
-    found = open_modem(context.settings)
     if what == "cycle":
         context.note("modem cycle")
-    for line in getattr(found, what)():
+    for line in getattr(modem_seam, what)(context.settings):
         context.terminal.say(line, indent=4)
 
 

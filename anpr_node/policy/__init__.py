@@ -118,6 +118,13 @@ def countries() -> dict[str, str]:
     return {code: sign for sign, codes in content.items() for code in (sign, *codes)}
 
 
+def iso_country(sign: str | None) -> str:
+    """The two-letter code of ISO 3166 in lower case for a country as the recogniser writes it; empty for none."""
+    if sign is None or len(sign) == 2:
+        return (sign or "").lower()
+    return next((code.lower() for code, of in countries().items() if of == sign and len(code) == 2), "")
+
+
 @cache
 def syntaxes() -> dict[str, re.Pattern[str]]:
     """What a plate's text looks like, by country, from syntaxes.toml; countries that say nothing are absent."""

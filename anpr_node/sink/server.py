@@ -155,10 +155,12 @@ class Server(ThreadingHTTPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Speak TLS in the connection's own thread, so that nobody waits for another one's handshake."""
-        if self._context is not None:
-            request.settimeout(PATIENCE_S)
-            request = self._context.wrap_socket(request, server_side=True)
-        super().finish_request(request, client_address)
+        if self._context is None:
+            super().finish_request(request, client_address)
+            return
+        request.settimeout(PATIENCE_S)
+        with self._context.wrap_socket(request, server_side=True) as secure:
+            super().finish_request(secure, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that broke off is nothing to show a trace for."""

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from anpr_node.policy import categories
 from anpr_node.records import HotlistEntry
 from anpr_node.store.database import count, insert
+from anpr_node.store.silence import HIDDEN_READ
 
 HIT = "hit"
 IN_ORDER = ("verdict", "batch", "read", "patch", "overview", "night")
@@ -184,12 +185,16 @@ def refuse(database: Database, refusal: Refusal, now_ns: int) -> None:
         count(database, "refused_forgotten", over, now_ns)
 
 
-def retry(database: Database, sink: str | None, ref: str | None) -> int:
+def retry(database: Database, sink: str | None, ref: str | None, only_hits_before_ns: int) -> int:
     """Let what was refused wait again, for the sink that refused it; returns how many, silent ones not counted."""
     chosen = "WHERE coalesce(:sink, sink) = sink AND coalesce(:ref, ref) = ref"
     values = {"sink": sink, "ref": ref}
     with database.atomic():
-        shown = database.execute(f"SELECT count(*) FROM refused r {chosen} AND {SHOWN}", values).fetchone()[0]
+        shown = database.execute(
+            f"WITH hidden AS MATERIALIZED (SELECT r.read_id FROM read r WHERE {HIDDEN_READ}) "
+            f"SELECT count(*) FROM refused {chosen} AND {SHOWN} AND ref NOT IN (SELECT read_id FROM hidden)",
+            {**values, "only_hits_before_ns": only_hits_before_ns},
+        ).fetchone()[0]
         database.execute(
             f"INSERT INTO outbox (kind, ref, queued_ns, only) SELECT kind, ref, queued_ns, sink FROM refused {chosen} "
             "ORDER BY queued_ns",

@@ -58,20 +58,20 @@ class UrgentCourier(Courier):
         if beat is not None and not pause_s:
             self._beat = None
             self._send_heartbeat(beat)
-        if "hit" not in self.kinds or (self._idle and not self.ledger.has_changed()):
+        if "hit" not in self.kinds or not self.errand.link.is_up():
+            return IDLE_S
+        if (self._idle or pause_s) and not self.ledger.has_changed():
+            return IDLE_S
+        if pause_s and not self.ledger.use(self._has_news, otherwise=False):
             return IDLE_S
         pack = self.ledger.use(self._next, None)
-        if pack is None or not self.errand.link.is_up():
-            self._idle = pack is None and self.ledger.is_well
-            return IDLE_S
-        self._idle = False
-        if pause_s and not self._has_news(pack):
-            return min(pause_s, IDLE_S)
-        return self._send(pack)
+        self._idle = pack is None and self.ledger.is_well
+        return IDLE_S if pack is None else self._send(pack)
 
-    def _has_news(self, pack: _Pack) -> bool:
+    def _has_news(self, database: Database) -> bool:
         """Whether a hit has come since the last try: it is tried at once, unless the sink asked for a pause."""
-        return max(row.item_id for row in pack.rows) > self._newest and self.now_ns() >= self._wish_until_ns
+        newest = outbox.waiting_hits(database, self.sink.name, 1)
+        return bool(newest) and newest[0].item_id > self._newest and self.now_ns() >= self._wish_until_ns
 
     def _next(self, database: Database) -> _Pack | None:
         rows = outbox.waiting_hits(database, self.sink.name, self._most)

@@ -1,7 +1,7 @@
 """Puts a simulated modem behind a real pseudo-terminal, under a stable name that leads to a changing device.
 
-One thread carries the bytes; when the modem's device goes, its end of the line is closed and the name vanishes, and when
-it comes anew it is another device. No test of its own.
+One thread carries the bytes; when the modem's device goes, its end of the line is closed and the name vanishes, and
+when it comes anew it is another device. No test of its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACE = 100.0
 
 
 class ModemOnPty:
-    """A modem in time that runs `PACE` times as fast, so that what takes a modem a minute takes a test half a second."""
+    """A modem in time that runs `pace` times as fast: what takes a modem a minute takes a test half a second."""
 
     def __init__(self, folder: Path, dialect: Dialect, pace: float = PACE) -> None:
         self.name = folder / "anpr-modem"
@@ -31,8 +31,6 @@ class ModemOnPty:
         """Hold it to change the modem while the thread runs."""
         self._master = -1
         self._generation = -1
-        self.moves = 0
-        """Restart behind the back: the same modem under another device name while the old one stays open."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._carry, name="modem-pty")
         self._plug_in()

@@ -25,13 +25,11 @@ LINK_LOCAL_SCOPE = "20"
 
 @dataclass(frozen=True, slots=True)
 class LinkState:
-    """One look at the link. Bytes are those since the interface was made, None where there is none."""
+    """One look at the link."""
 
-    up: bool
-    interface: str
+    up: bool = False
+    interface: str = ""
     address: str = ""
-    received_bytes: int | None = None
-    sent_bytes: int | None = None
 
 
 class Link(Protocol):
@@ -61,13 +59,7 @@ class InterfaceLink:
             running = (folder / "operstate").read_text("ascii").strip() in UP
         except OSError:
             return LinkState(False, self._interface)
-        return LinkState(
-            running and bool(address),
-            self._interface,
-            address,
-            _number(folder, "rx_bytes"),
-            _number(folder, "tx_bytes"),
-        )
+        return LinkState(running and bool(address), self._interface, address)
 
     def reach(self) -> float | None:
         """Open a TCP connection and close it."""
@@ -98,10 +90,3 @@ def _ipv4(interface: str) -> str:
         except OSError:
             return ""
     return socket.inet_ntoa(answer[20:24])
-
-
-def _number(folder: Path, name: str) -> int | None:
-    try:
-        return int((folder / "statistics" / name).read_text("ascii"))
-    except (OSError, ValueError):
-        return None

@@ -100,7 +100,8 @@ class Modem(Protocol):
 class Wishes:
     """What the settings want of the modem."""
 
-    pin: str = ""
+    read_pin: Callable[[], str] = lambda: ""
+    """The PIN, empty where none is known. It may raise OSError or ValueError."""
     message_format: Format = "pdu"
     valid_s: float = 3600.0
 
@@ -258,25 +259,31 @@ class AtModem:
         state = self._settled_sim()
         if state == "wants a PUK":
             raise ModemLocked("the card wants its PUK: put it into a telephone, and set a new PIN")
-        if state not in {"wants a PIN", "ready"} or not self._wishes.pin:
-            if state == "wants a PIN":
-                raise ModemLocked("the card wants a PIN: name a file with it in modem.pin_file")
+        if state not in {"wants a PIN", "ready"}:
             return
-        card = self._card_number()
-        if state == "ready":
-            self._pins.accepted(card, self._wishes.pin)
-            return
-        self._enter_pin(card)
+        pin = self._pin()
+        if state == "ready" and pin:
+            self._pins.accepted(self._card_number(), pin)
+        if state == "wants a PIN":
+            self._enter_pin(self._card_number(), pin)
 
-    def _enter_pin(self, card: str) -> None:
-        self._pins.before(card, self._wishes.pin, self._tries_left())
+    def _pin(self) -> str:
         try:
-            self._ask(f'AT+CPIN="{self._wishes.pin}"', timeout_s=PIN_S)
+            return self._wishes.read_pin()
+        except (OSError, ValueError) as error:
+            raise ModemLocked(f"the card's PIN cannot be read: {error}") from error
+
+    def _enter_pin(self, card: str, pin: str) -> None:
+        if not pin:
+            raise ModemLocked("the card wants a PIN: name a file with it in modem.pin_file")
+        self._pins.before(card, pin, self._tries_left())
+        try:
+            self._ask(f'AT+CPIN="{pin}"', timeout_s=PIN_S)
         except ModemRefused as error:
-            self._pins.refused(card, self._wishes.pin)
+            self._pins.refused(card, pin)
             raise ModemLocked("the card refused the PIN: put the right one into the file of modem.pin_file") from error
         if self._settled_sim() == "ready":
-            self._pins.accepted(card, self._wishes.pin)
+            self._pins.accepted(card, pin)
 
     def _settled_sim(self) -> SimState:
         """A card that has just been switched on, or got its PIN, is busy for some seconds."""

@@ -6,7 +6,6 @@ the card from being locked, not the PIN from somebody who has the node's folder:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
@@ -72,8 +71,10 @@ class PinMemory:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            with contextlib.closing(os.fdopen(folder)):
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
                 os.fsync(folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             raise ModemLocked(f"{self._path} cannot be written ({error}): no PIN is tried") from error

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import serial
 
-from anpr_node.errors import ModemGone, ModemSilent
+from anpr_node.errors import ModemGone, ModemSilent, ModemTaken
 
 BITS_PER_S = 115_200
 """Over USB it means nothing; the serial pins of both families are set to it when they leave the factory."""
@@ -55,7 +55,7 @@ class SerialPort:
                 self._device, BITS_PER_S, timeout=0, write_timeout=WRITE_S, exclusive=True, rtscts=False
             )
         except (OSError, ValueError) as error:  # SerialException is an OSError
-            raise ModemGone(f"{path}: {_why(error)}") from error
+            raise _refusal(path, error) from error
         try:
             fcntl.ioctl(self._serial.fileno(), termios.TIOCEXCL)
         except OSError as error:
@@ -97,12 +97,12 @@ class SerialPort:
                 self._serial.close()
 
 
-def _why(error: Exception) -> str:
+def _refusal(path: str, error: Exception) -> ModemGone:
     number = getattr(error, "errno", None)
-    if number == errno.ENOENT:
-        return "no such device; is the modem plugged in, hw/udev/75-anpr-modem.rules installed, modem.device right?"
     if number in {errno.EBUSY, errno.EWOULDBLOCK}:
-        return "another program holds it; see who: fuser -v, and hw/udev/75-anpr-modem.rules for ModemManager"
+        return ModemTaken(f"{path}: another program holds it; see which: fuser -v {path}")
+    if number == errno.ENOENT:
+        return ModemGone(f"{path}: no such device; is it plugged in, its udev rule installed, modem.device right?")
     if number == errno.EACCES:
-        return "not allowed; the node's account must be in group dialout"
-    return str(error)
+        return ModemGone(f"{path}: not allowed; the node's account must be in group dialout")
+    return ModemGone(f"{path}: {error}")

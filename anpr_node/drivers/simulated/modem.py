@@ -29,15 +29,22 @@ class SimulatedModem:
         self.dialect, self._now_s = dialect, now_s
         self.card, self.network, self.faults = card or SimCard(), Network(), Faults()
         self.generation = 0
+        self.unplugged = False
+        """Its cable is out."""
         self.starts = 0
         self._powered = True
+        self._wedged = self._broken = False
         self._reference = 0
+        self._scheduled: list[tuple[float, bytes]] = []
+        self._pieces: list[bytes] = []
+        self._piece_due_s = 0.0
+        self._message: tuple[str, bytes] | None = None
         self._boot(0.0)
 
     @property
     def present(self) -> bool:
         """Whether its USB device is there."""
-        return self._powered and self._now_s() >= self._boots_until_s
+        return self._powered and not self.unplugged and self._now_s() >= self._boots_until_s
 
     @property
     def linked(self) -> bool:
@@ -47,8 +54,13 @@ class SimulatedModem:
     def supply(self, on: bool) -> None:
         """Switch the supply. What was said and not yet heard is lost."""
         if on and not self._powered:
+            self._wedged = self._broken
             self._boot(self.dialect.boots_s)
         self._powered = on
+
+    def wedge(self, for_good: bool = False) -> None:
+        """Hang, until the supply was off; `for_good`: not even then is it well."""
+        self._wedged, self._broken = True, for_good
 
     def restart(self) -> None:
         """Start anew, with the device gone meanwhile."""
@@ -56,7 +68,7 @@ class SimulatedModem:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the node. One that is not there, or hangs, takes them and does nothing."""
-        if not self.present or self.faults.silent:
+        if not self.present or self.faults.silent or self._wedged:
             return
         for byte in data:
             self._byte(byte)
@@ -91,11 +103,8 @@ class SimulatedModem:
         self.generation += 1
         self.starts += 1
         self._boots_until_s = self._now_s() + boots_s
-        self._scheduled: list[tuple[float, bytes]] = []
-        self._pieces: list[bytes] = []
-        self._piece_due_s = 0.0
-        self._line = b""
-        self._message: tuple[str, bytes] | None = None
+        self._scheduled, self._pieces, self._piece_due_s = [], [], 0.0
+        self._line, self._message = b"", None
         self._echo, self._text_mode, self._reports, self._functional = True, False, False, True
         self._long_names, self._wants_report = False, False
         self.card.unlocked = False

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer
 
+PAGE_HEAD_BYTES = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -54,6 +56,12 @@ class Taken:
 
 class NoReceipt(Exception):
     """The answer looks well and is none of the sink's: a captive portal, a proxy's page."""
+
+
+def no_page(answer: Answer) -> None:
+    """A page for people is no acknowledgement. Raises NoReceipt."""
+    if b"<html" in answer.body[:PAGE_HEAD_BYTES].lower():
+        raise NoReceipt("the answer is a page for people: is something in between?")
 
 
 class Format(Protocol):

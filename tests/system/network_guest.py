@@ -1,4 +1,4 @@
-"""Runs alone in a network of its own: makes a point-to-point interface as modems have, and says what the link looks like.
+"""Runs in a network of its own: makes a point-to-point interface as modems have, and says what the link looks like.
 
 Printed: without the interface, made, with an address, up, one side gone down, its carrier gone.
 """
@@ -9,6 +9,7 @@ import fcntl
 import os
 import struct
 import subprocess
+import sys
 
 from anpr_node.drivers.modem.link import InterfaceLink
 
@@ -19,7 +20,7 @@ NAME = "wwan0"
 def show() -> None:
     """One line a look."""
     link = InterfaceLink(NAME).look()
-    print(link.up, link.address or "-", flush=True)
+    sys.stdout.write(f"{link.up} {link.address or '-'}\n")
 
 
 def run(*words: str) -> None:

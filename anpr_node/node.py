@@ -2,13 +2,14 @@
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
 A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
-in order; a fifth, with threads of its own for each sink, sends what waits. Any thread that ends, ends the node; systemd
-starts it again.
+in order; a fifth, with threads of its own for each sink, sends what waits; a sixth keeps the modem where there is one.
+Any thread that ends, ends the node; systemd starts it again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import sqlite3
@@ -17,7 +18,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from anpr_node import __version__, audit
 from anpr_node.config import Settings
@@ -27,10 +30,12 @@ from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.pwm_trigger import PwmTrigger
 from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError
 from anpr_node.keeper import Keeper
+from anpr_node.modem_keeper import ModemKeeper, as_row
 from anpr_node.pipeline import Pipeline
 from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
 from anpr_node.store.database import note_start, open_store
+from anpr_node.tap import Tap
 from anpr_node.uplink.uplink import Health, Uplink
 from anpr_node.vision.reader import PlateReader
 
@@ -72,6 +77,7 @@ class Snapshot:
     repeats: int = 0
     missed_turns: int = 0
     light: str = "night"
+    modem: dict[str, Any] | None = None
 
 
 class Node:
@@ -100,11 +106,14 @@ class Node:
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
         self.desk = Desk(settings, platform)
+        self.tap = Tap()
         self._uplink = Uplink(settings, platform.clock, health)
         self._note_start()
         self._stopping = threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
+        self.is_alarmed = self.is_unlinked = False
+        """What the watch says; the LED shows it."""
         self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
         self._timeouts = self._frames_lost = 0
         self._daynight = DayNight(settings.daynight) if settings.daynight.mode == "auto" else None
@@ -119,6 +128,10 @@ class Node:
                 ("loop", self._loop),
             )
         ]
+        self.modem = ModemKeeper(settings, platform.modem, platform.clock) if platform.modem is not None else None
+        if self.modem is not None:
+            body = partial(self.modem.work, self._stopping)
+            self._threads.insert(0, threading.Thread(target=self._guard, args=(body,), name="modem"))
         self._recorder = next(thread for thread in self._threads if thread.name == "recorder")
 
     def _note_start(self) -> None:
@@ -210,7 +223,8 @@ class Node:
         """Follow faults and presence, and end the node in order when the supply gives its warning."""
         while not self._stopping.wait(TICK_S):
             self.platform.tick()
-            self.platform.outputs.led.show("fault", self._is_faulty())
+            self.platform.outputs.led.show("fault", self.is_alarmed or self._is_faulty())
+            self.platform.outputs.led.show("no_link", self.is_unlinked)
             self._expect_power()
 
     def _is_faulty(self) -> bool:
@@ -242,6 +256,7 @@ class Node:
             started_s = time.perf_counter()
             self.desk.hand_over(self._pipeline.process(frame))
             self._follow_daylight(frame)
+            self.tap.offer(frame, functools.partial(self._pipeline.boxes_in, frame))
             self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
         self.desk.hand_over(self._pipeline.finish())
 
@@ -268,6 +283,10 @@ class Node:
                 except (StoreError, sqlite3.Error) as error:
                     log.error("the record is not kept in order now: %s", error)
                     self._stopping.wait(KEEP_RETRY_S)
+
+    def new_read_id(self, utc_ns: int) -> str:
+        """The id of a read that is not the loop's own."""
+        return self._pipeline.ids.make(utc_ns)
 
     def _missed_turns(self) -> int:
         trigger = self.platform.trigger
@@ -297,4 +316,5 @@ class Node:
             repeats=self._pipeline.counters.repeats,
             missed_turns=self._missed_turns(),
             light=self._daynight.light if self._daynight else "night",
+            modem=as_row(self.modem.report) if self.modem is not None else None,
         )

@@ -90,6 +90,9 @@ class SmsSection(Section):
     """The last channel for hits whose actions name `sms`."""
 
     numbers: list[str] = Field([], description="who is told, as +32470123456; none: nobody")
+    silent_numbers: list[str] = Field(
+        [], description="who is told about silent hits, and of nothing else; none: they wait for the back office"
+    )
     place: str = Field("", max_length=40, description="what the message calls this place; the node's id unless set")
     after_s: float = Field(30.0, ge=0, le=3600, description="the back office has so long to take the hit")
     until_s: float = Field(900.0, ge=10, le=86_400, description="older hits are not told any more")
@@ -97,7 +100,7 @@ class SmsSection(Section):
 
     @model_validator(mode="after")
     def _numbers_are_international(self) -> SmsSection:
-        bad = [number for number in self.numbers if not PHONE_NUMBER.fullmatch(number)]
+        bad = [number for number in [*self.numbers, *self.silent_numbers] if not PHONE_NUMBER.fullmatch(number)]
         if bad:
             raise ValueError(f"numbers: {bad[0]!r} is not written as +32470123456")
         return self

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.commands.search import MOMENTS, moment_of, ns_of
 from anpr_node.config import Settings
-from anpr_node.errors import AnprError
+from anpr_node.errors import AnprError, RefusedByPolicy
 
 ROLES = ("technician", "officer", "investigator", "auditor", "service")
 
@@ -93,9 +95,10 @@ def user() -> None:
 @click.option("--login", help="Their account of the operating system, which sshd lets in by key.")
 @click.option("--password", is_flag=True, help="Ask for a password, for the serial console and for shared accounts.")
 def user_add(settings: Settings, name: str, role: str, login: str | None, password: bool) -> None:
-    """Name a person. The first one is named by the account that owns the state folder.
+    """Name a person. The first one has the role service, and is named by the account that owns the state folder.
 
     \b
+    anpr-node user add eva --role service --login eva
     anpr-node user add jan --role investigator --login jan
     """
     from anpr_node import access
@@ -105,10 +108,23 @@ def user_add(settings: Settings, name: str, role: str, login: str | None, passwo
 
     chosen = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True) if password else None
     clock, folder = SystemClock(), settings.state_folder
-    with use_store(folder) as database:
-        access.add(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
+    with _refusals_noted(folder, "user add", name), use_store(folder) as database:
+        access.name_person(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
     log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
     click.echo(f"{name} is {role}")
+
+
+@contextmanager
+def _refusals_noted(folder: Path, action: str, object_ref: str) -> Iterator[None]:
+    """What the law or the roles refuse after the guard let somebody through stands in the audit as well."""
+    from anpr_node import audit as log
+
+    try:
+        yield
+    except RefusedByPolicy as error:
+        detail = {"problem": str(error)}
+        log.append(folder, log.Entry(acting().name, action, "refused", object_ref=object_ref, detail=detail))
+        raise
 
 
 @user.command("list")
@@ -134,10 +150,11 @@ def user_remove(settings: Settings, name: str) -> None:
     from anpr_node import audit as log
     from anpr_node.store.database import use_store
 
-    with use_store(settings.state_folder) as database:
+    folder = settings.state_folder
+    with _refusals_noted(folder, "user remove", name), use_store(folder) as database:
         if not access.remove(database, name):
             raise AnprError(f"nobody is named {name}; see: anpr-node user list")
-    log.append(settings.state_folder, log.Entry(acting().name, "user remove", object_ref=name))
+    log.append(folder, log.Entry(acting().name, "user remove", object_ref=name))
     click.echo(f"{name} is let in no more")
 
 

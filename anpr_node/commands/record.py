@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +19,12 @@ from anpr_node.commands.search import MOMENTS, moment_of, ns_of
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from anpr_node.drivers.clock import Clock
+
+HEAD = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}")
 ROLES = ("technician", "officer", "investigator", "auditor", "service")
 
 
@@ -68,9 +76,17 @@ def _as_text(line: object) -> str:
     )
 
 
+def _heads(given: tuple[str, ...]) -> tuple[str, ...]:
+    for head in given:
+        if not HEAD.fullmatch(head):
+            raise click.BadParameter(f"{head[:80]!r} is no SEQ:HASH, as the last word of audit verify is")
+    return given
+
+
 @audit.command("verify")
 @with_settings
-@click.option("--anchor", "anchors", multiple=True, help="A head kept elsewhere, SEQ:HASH; may be given several times.")
+@click.option("--anchor", "anchors", multiple=True, callback=lambda _ctx, _param, given: _heads(given),
+              help="A head kept elsewhere, SEQ:HASH; may be given several times.")  # fmt: skip
 def audit_verify(settings: Settings, anchors: tuple[str, ...]) -> None:
     """Check that no line was altered, removed, inserted, reordered or cut off; exit code 1 and which if one was."""
     from anpr_node import audit as log
@@ -160,8 +176,13 @@ def user_remove(settings: Settings, name: str) -> None:
 
 @main.command()
 @with_settings
-def purge(settings: Settings) -> None:
-    """Delete now what is over age, overwrite it and empty the log; the running node does it every ten minutes."""
+@click.option("--believe-clock", is_flag=True, help="The date is right, although no time source vouches for it.")
+def purge(settings: Settings, believe_clock: bool) -> None:
+    """Delete now what is over age, overwrite it and empty the log; the running node does it every ten minutes.
+
+    A clock that runs free and is days ahead of the record deletes nothing (exit code 3): look at the date first, and
+    say --believe-clock where it is right.
+    """
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
     from anpr_node.store import retention
@@ -171,11 +192,14 @@ def purge(settings: Settings) -> None:
     clock, folder, terms = SystemClock(), settings.state_folder, settings.policy.terms
     now_ns = clock.utc_ns(clock.monotonic_ns())
     with use_store(folder) as database:
+        with _refusals_noted(folder, "purge", ""):
+            leap_days = _leap_days(database, clock, believe_clock)
         purged = retention.purge(database, terms, now_ns)
         retention.shrink(database)
         clean = scrub_all(database, folder)
     aside = retention.delete_set_aside(folder, terms, now_ns)
-    log.append(folder, log.Entry(acting().name, "purge", rows=purged))
+    detail = {"believed_clock_days_ahead": leap_days} if leap_days else {}
+    log.append(folder, log.Entry(acting().name, "purge", rows=purged, detail=detail))
     click.echo(
         f"{purged} reads over age deleted ({settings.policy.preset}: {terms.reads_days} d, hits {terms.hits_days} d)"
     )
@@ -183,6 +207,19 @@ def purge(settings: Settings) -> None:
         click.echo(f"{aside} damaged stores deleted")
     if not clean:
         click.echo("somebody reads the store: the log is emptied by the next purge", err=True)
+
+
+def _leap_days(database: Database, clock: Clock, believe_clock: bool) -> int:
+    """By how many days a date that nobody vouches for leaps; 0 where all is well. Raises RefusedByPolicy."""
+    from anpr_node.keeper import leap_s
+
+    days = round(leap_s(database, clock) / 86_400)
+    if days and not believe_clock:
+        raise RefusedByPolicy(
+            f"the clock runs free and is {days} days ahead of the record: nothing is deleted; set the clock right, or "
+            "say --believe-clock where the date is right"
+        )
+    return days
 
 
 @main.group()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from anpr_node.audit import By
 from anpr_node.config import ListSection, Settings
@@ -16,8 +17,12 @@ from anpr_node.hotlist.formats import read_list
 from anpr_node.hotlist.lists import NS_PER_H, Lists
 from anpr_node.hotlist.lookback import PastRead, compare, past_reads
 from anpr_node.hotlist.matching import Match, OpenList
-from anpr_node.hotlist.rows import to_rows
+from anpr_node.hotlist.manifest import hash_file
+from anpr_node.hotlist.rows import GoodRow, to_rows
 from anpr_node.policy import Terms
+
+PLATES_WRITTEN_MAX = 20
+"""A file with no more entries is in the audit plate by plate, as so many searches would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,31 @@ def preview(lists: Lists, request: Request, terms: Terms, by: By) -> list[tuple[
         _refuse(lists, request, by, "a preview looks through past reads: give --reason and --case")
     if gate_ns is not None and since_ns < gate_ns:
         _refuse(lists, request, by, f"reads older than {terms.gate_days} days are shown on a decision only: --decision")
+    asked = _asked(request)
     with _file(lists, request) as file:
         past = past_reads(lists.database, since_ns, by.at_ns, terms.only_hits_before_ns(by.at_ns))
         found = list(compare(OpenList(file, request.section), past))
     # Whoever previews a file has it; what is silent on a list in force stays so.
     shown = [pair for pair in found if request.file or not pair[1].entry.is_silent]
-    by.note(lists.state_folder, "hotlist preview", request.list_id, rows=len(shown), hours=request.hours)
+    by.note(lists.state_folder, "hotlist preview", request.list_id, rows=len(shown), hours=request.hours, **asked)
     return shown
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """What a file asks the past for, as the audit has it: such a preview is a search for every plate in it.
+
+    Raises HotlistError: the file cannot be read.
+    """
+    if request.file is None:
+        return {}
+    plates: list[str] = []
+    entries = 0
+    for row in to_rows(read_list(request.file, request.section), request.list_id, request.section):
+        if isinstance(row, GoodRow):
+            entries += 1
+            plates += [row.entry.vrm] if entries <= PLATES_WRITTEN_MAX else []
+    asked = {"file": request.file.name, "sha256": hash_file(request.file), "entries": entries}
+    return asked | ({"plates": plates} if entries <= PLATES_WRITTEN_MAX else {})
 
 
 def _refuse(lists: Lists, request: Request, by: By, problem: str) -> None:

@@ -228,6 +228,13 @@ def test_odd_accounts_are_refused(store: Database, login: str) -> None:
         access.add(store, Person("jan", "service"), login, None, 0)
 
 
+@pytest.mark.parametrize("anchor", ["garbage", "", "1:2", "²:" + "0" * 64, "1" * 30 + ":" + "0" * 64])
+def test_an_anchor_that_is_none_is_wrong_use(settings: Settings, store: Database, tmp_path: Path, anchor: str) -> None:
+    result = call(settings, tmp_path, "audit", "verify", "--anchor", anchor)
+    assert result.exit_code == 2
+    assert "SEQ:HASH" in result.output
+
+
 def test_every_wrong_password_is_written_down_also_those_nobody_looked_at(settings: Settings, store: Database) -> None:
     access.add(store, Person("jan", "officer"), None, PASSWORD, 0)
     for _ in range(8):

@@ -19,7 +19,7 @@ from anpr_node.config import load
 from anpr_node.errors import RefusedByPolicy
 from anpr_node.policy import roles
 from anpr_node.recorder import encode
-from anpr_node.store.database import open_store
+from anpr_node.store.database import count, open_store
 from anpr_node.store.reads import add_read
 
 ROADSIDE = '[camera]\nkind = "gstreamer"\n[outputs]\npins = "lgpio"\n'
@@ -62,6 +62,8 @@ def site(tmp_path: Path) -> Site:
     made = Site(tmp_path)
     with closing(open_store(made.state)) as database:
         add_read(database, read(read_id="old", at_s=time.time() - 100 * DAY_S), encode(evidence()), [])
+        with database.atomic():
+            count(database, "purges", 1, time.time_ns())
     made.start(ROADSIDE + LISTS)
     return made
 

@@ -16,9 +16,9 @@ from anpr_node.hotlist.files import ListFile
 from anpr_node.hotlist.formats import read_list
 from anpr_node.hotlist.lists import NS_PER_H, Lists
 from anpr_node.hotlist.lookback import PastRead, compare, past_reads
-from anpr_node.hotlist.matching import Match, OpenList
 from anpr_node.hotlist.manifest import hash_file
-from anpr_node.hotlist.rows import GoodRow, to_rows
+from anpr_node.hotlist.matching import Match, OpenList
+from anpr_node.hotlist.rows import BadRow, GoodRow, to_rows
 from anpr_node.policy import Terms
 
 PLATES_WRITTEN_MAX = 20
@@ -48,8 +48,8 @@ def preview(lists: Lists, request: Request, terms: Terms, by: By) -> list[tuple[
         _refuse(lists, request, by, "a preview looks through past reads: give --reason and --case")
     if gate_ns is not None and since_ns < gate_ns:
         _refuse(lists, request, by, f"reads older than {terms.gate_days} days are shown on a decision only: --decision")
-    asked = _asked(request)
-    with _file(lists, request) as file:
+    asked: dict[str, Any] = {}
+    with _file(lists, request, asked) as file:
         past = past_reads(lists.database, since_ns, by.at_ns, terms.only_hits_before_ns(by.at_ns))
         found = list(compare(OpenList(file, request.section), past))
     # Whoever previews a file has it; what is silent on a list in force stays so.
@@ -58,21 +58,13 @@ def preview(lists: Lists, request: Request, terms: Terms, by: By) -> list[tuple[
     return shown
 
 
-def _asked(request: Request) -> dict[str, Any]:
-    """What a file asks the past for, as the audit has it: such a preview is a search for every plate in it.
-
-    Raises HotlistError: the file cannot be read.
-    """
-    if request.file is None:
-        return {}
-    plates: list[str] = []
-    entries = 0
-    for row in to_rows(read_list(request.file, request.section), request.list_id, request.section):
+def _noted(rows: Iterator[GoodRow | BadRow], asked: dict[str, Any]) -> Iterator[GoodRow | BadRow]:
+    """The rows of a file as they come, counted for the audit: such a preview is a search for every plate in it."""
+    for row in rows:
         if isinstance(row, GoodRow):
-            entries += 1
-            plates += [row.entry.vrm] if entries <= PLATES_WRITTEN_MAX else []
-    asked = {"file": request.file.name, "sha256": hash_file(request.file), "entries": entries}
-    return asked | ({"plates": plates} if entries <= PLATES_WRITTEN_MAX else {})
+            asked["entries"] += 1
+            asked["plates"] += [row.entry.vrm] if asked["entries"] <= PLATES_WRITTEN_MAX else []
+        yield row
 
 
 def _refuse(lists: Lists, request: Request, by: By, problem: str) -> None:
@@ -81,12 +73,18 @@ def _refuse(lists: Lists, request: Request, by: By, problem: str) -> None:
 
 
 @contextmanager
-def _file(lists: Lists, request: Request) -> Iterator[ListFile]:
+def _file(lists: Lists, request: Request, asked: dict[str, Any]) -> Iterator[ListFile]:
+    """The list to try; `asked` gets what the audit says of a file. Raises HotlistError."""
     if request.file is not None:
         with tempfile.TemporaryDirectory(dir=lists.folder.parent) as folder:
             path = Path(folder) / "preview.list"
+            asked |= {"file": request.file.name, "sha256": hash_file(request.file), "entries": 0, "plates": []}
             rows = to_rows(read_list(request.file, request.section), request.list_id, request.section)
-            lists.build(path, request.list_id, rows)
+            lists.build(path, request.list_id, _noted(rows, asked))
+            if hash_file(request.file) != asked["sha256"]:
+                raise HotlistError(f"{request.file}: it changed while it was read; try again")
+            if asked["entries"] > PLATES_WRITTEN_MAX:
+                del asked["plates"]
             with closing(lists.open(path, request.list_id)) as file:
                 yield file
         return

@@ -32,7 +32,7 @@ FIRST_PURGE_S = 30.0
 """Not at once: a start has enough to do."""
 SCRUB_EVERY_S = 86_400.0
 LEAP_S = 3 * 86_400
-"""A free-running clock that is so far ahead of the last purge may be wrong …"""
+"""A free-running clock that is so far ahead of the last purge, or of the first reads, may be wrong …"""
 PATIENCE_S = 86_400.0
 """… and is believed after so long. Deleting a year of reads for a mistaken date cannot be undone."""
 BATCHES = 5
@@ -51,6 +51,19 @@ class _Every:
             return False
         self.next_ns = now_ns + round(self.seconds * NS_PER_S)
         return True
+
+
+def leap_s(database: Database, clock: Clock) -> float:
+    """By how much a free-running clock is ahead of the record, where that is too much to delete anything; else 0.
+
+    The record's own date is that of the last purge; before the first one, of the newest read.
+    """
+    row = database.execute("SELECT last_ns FROM figure WHERE name = 'purges'").fetchone()
+    known_ns = row[0] if row else database.execute("SELECT max(first_seen_ns) FROM read").fetchone()[0]
+    if known_ns is None or clock.state().source != "free":
+        return 0.0
+    ahead_s = (clock.utc_ns(clock.monotonic_ns()) - known_ns) / NS_PER_S
+    return ahead_s if ahead_s > LEAP_S else 0.0
 
 
 class Keeper:
@@ -95,16 +108,13 @@ class Keeper:
 
     def _is_believed(self, now_ns: int) -> bool:
         """Whether the date may decide what is deleted."""
-        row = self._database.execute("SELECT last_ns FROM figure WHERE name = 'purges'").fetchone()
-        ahead_s = (self._utc_ns() - row[0]) / NS_PER_S if row else 0.0
-        if self._clock.state().source != "free" or ahead_s <= LEAP_S:
+        ahead_s = leap_s(self._database, self._clock)
+        if not ahead_s:
             self._held_since_ns = None
             return True
         if self._held_since_ns is None:
             self._held_since_ns = now_ns
-            log.error(
-                "the clock is %.0f days ahead of the last purge and not synchronised: purge waits", ahead_s / 86_400
-            )
+            log.error("the clock is %.0f days ahead of the record and not synchronised: purge waits", ahead_s / 86_400)
         return now_ns - self._held_since_ns >= PATIENCE_S * NS_PER_S
 
     def _scrub(self) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from makers import NS_PER_S, evidence, read
 from sqlite_utils import Database
 
 from anpr_node import audit
+from anpr_node.cli import main
 from anpr_node.config import Settings, parse
-from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.clock import Discipline, LinuxClocks, SimulatedClock
 from anpr_node.errors import ConfigError
-from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S, Keeper
+from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S, Keeper, leap_s
 from anpr_node.policy import Terms, presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState, Hit, HotlistEntry
@@ -310,6 +313,46 @@ def test_a_free_clock_that_leaps_ahead_purges_nothing_for_a_day(
     keep(keeper, wrong, PURGE_EVERY_S)
     keep(keeper, wrong, SETTLE_S)
     assert ids(store) == []
+
+
+def test_a_leap_before_the_first_purge_shows_by_the_reads(
+    store: Database, settings: Settings, clock: SyncedClock
+) -> None:
+    assert leap_s(store, clock) == 0, "nothing is there that could be deleted"
+    add(store, "r1", -2)
+    assert leap_s(store, clock) == 0
+    wrong = SyncedClock(day(400))
+    assert leap_s(store, wrong) == pytest.approx(402 * DAY_S)
+    wrong.source = "ntp"
+    assert leap_s(store, wrong) == 0
+
+
+class LeaptClocks(LinuxClocks):
+    """This machine's clocks, 400 days ahead, and nothing that vouches for them."""
+
+    def realtime_ns(self) -> int:
+        return super().realtime_ns() + 400 * DAY_S * NS_PER_S
+
+    def discipline(self) -> Discipline:
+        return Discipline(False, 0.0, 0)
+
+
+def test_a_purge_by_hand_does_not_believe_a_clock_that_leaps(
+    store: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node.toml").write_text(f'[store]\nfolder = "{settings.state_folder}"\n')
+    add_read(store, read(read_id="r1", at_s=time.time() - 60), encode(evidence()), [])
+    monkeypatch.setattr("anpr_node.drivers.clock.LinuxClocks", LeaptClocks)
+    arguments = ["purge", "--config", str(tmp_path / "node.toml")]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 3, refused.output
+    assert "400 days ahead" in refused.output
+    assert ids(store) == ["r1"]
+    assert CliRunner().invoke(main, [*arguments, "--believe-clock"]).exit_code == 0
+    assert ids(store) == []
+    entries = [line.entry for line in audit.read(settings.state_folder)]
+    assert [(entry.action, entry.outcome) for entry in entries] == [("purge", "refused"), ("purge", "done")]
+    assert entries[1].detail == {"believed_clock_days_ahead": 400}
 
 
 def test_the_keeper_makes_room(tmp_path: Path, clock: SyncedClock) -> None:

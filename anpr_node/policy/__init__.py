@@ -52,9 +52,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Which commands answer whom; see roles.toml."""
+    """Which commands answer whom; see roles.toml. Of `anyone`, the node's law binds `held` and `under`."""
 
     anyone: frozenset[str]
+    held: frozenset[str]
+    under: frozenset[str]
     commands: dict[str, frozenset[str]]
 
 
@@ -88,7 +90,8 @@ def presets() -> dict[str, Terms]:
 def roles() -> Roles:
     """Who may do what, from roles.toml."""
     content = _read("roles.toml")
-    return Roles(frozenset(content["anyone"]), {name: frozenset(may) for name, may in content["roles"].items()})
+    anyone, held, under = (frozenset(content[name]) for name in ("anyone", "held", "under"))
+    return Roles(anyone, held, under, {name: frozenset(may) for name, may in content["roles"].items()})
 
 
 @cache

@@ -90,8 +90,8 @@ class Desk:
             self._record()
         except StoreDamaged:
             stopping.set()
-            clock = self._platform.clock
-            recovery.make_sound(self._settings.state_folder, clock.utc_ns(clock.monotonic_ns()))
+            clock, settings = self._platform.clock, self._settings
+            recovery.make_sound(settings.state_folder, clock.utc_ns(clock.monotonic_ns()), settings.policy.terms)
             self._record()
             raise
 

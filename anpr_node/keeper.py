@@ -88,7 +88,7 @@ class Keeper:
         if self._room.is_due(now_ns):
             self._make_room()
         if not self._salvaged:
-            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._utc_ns())
+            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._terms, self._utc_ns())
 
     def _utc_ns(self) -> int:
         return self._clock.utc_ns(self._clock.monotonic_ns())

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-_PASSAGE = """
+PASSAGE = """
     (s.read_id = r.read_id OR s.read_id = r.corrects
      OR s.read_id IN (SELECT n.read_id FROM read n WHERE n.corrects = r.read_id))
 """
+"""Whether hit `s` is one of the passage that read `r` belongs to."""
 HIDDEN_READ = f"""
     (r.first_seen_ns < :only_hits_before_ns
-     AND EXISTS (SELECT 1 FROM hit s WHERE s.actions LIKE '%silent%' AND {_PASSAGE})
-     AND NOT EXISTS (SELECT 1 FROM shown_hit s WHERE {_PASSAGE}))
+     AND EXISTS (SELECT 1 FROM hit s WHERE s.actions LIKE '%silent%' AND {PASSAGE})
+     AND NOT EXISTS (SELECT 1 FROM shown_hit s WHERE {PASSAGE}))
 """
 """Whether read `r` would not be here were it not for a silent hit: so old that only hits are kept."""
 

@@ -148,7 +148,7 @@ class Keeper:
         self._synchronised_ns = self._synchronised_ns or now_ns
         if now_ns - self._synchronised_ns < SETTLE_S * NS_PER_S:
             return
-        corrected = correct_times(self._database, self._boot_id, offset_ns, self._utc_ns())
+        corrected = correct_times(self._database, self._boot_id, offset_ns, self._terms, self._utc_ns())
         self._corrected = True
         if corrected:
             log.warning("the clock is synchronised: %d reads taken before were moved to their true time", corrected)

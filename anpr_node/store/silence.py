@@ -5,6 +5,7 @@ It only words and counts; whoever shows reads or hits asks here. View `shown_hit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,11 +26,15 @@ HIDDEN_READ = f"""
 
 def hidden_among(database: Database, read_ids: Sequence[str], only_hits_before_ns: int) -> set[str]:
     """Those of some reads that do not show."""
-    holes = ", ".join(f":id{n}" for n in range(len(read_ids)))
-    values = {f"id{n}": read_id for n, read_id in enumerate(read_ids)}
-    query = f"SELECT r.read_id FROM read r WHERE r.read_id IN ({holes}) AND {HIDDEN_READ}"
-    found = database.execute(query, {**values, "only_hits_before_ns": only_hits_before_ns}).fetchall()
-    return {read_id for (read_id,) in found}
+    query = f"SELECT r.read_id FROM json_each(:ids) i JOIN read r ON r.read_id = i.value WHERE {HIDDEN_READ}"
+    values = {"ids": json.dumps(list(read_ids)), "only_hits_before_ns": only_hits_before_ns}
+    return {read_id for (read_id,) in database.execute(query, values).fetchall()}
+
+
+def count_shown_among(database: Database, hit_ids: Sequence[str]) -> int:
+    """How many of some hits show."""
+    query = "SELECT count(*) FROM shown_hit WHERE hit_id IN (SELECT value FROM json_each(?))"
+    return int(database.execute(query, [json.dumps(list(hit_ids))]).fetchone()[0])
 
 
 @dataclass(frozen=True, slots=True)

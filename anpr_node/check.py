@@ -44,8 +44,12 @@ class Finding:
     text: str
 
 
-def run(settings: Settings) -> Iterator[Finding]:
-    """All checks, in the order a technician would want them."""
+CLAIMING = frozenset({"wiring", "inputs", "trigger", "camera"})
+"""Checks that take the pins or the camera, which a running node holds."""
+
+
+def run(settings: Settings, claim: bool = True) -> Iterator[Finding]:
+    """All checks, in the order a technician would want them; without `claim` those that go beside a running node."""
     checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
         ("models", _models),
         ("wiring", _wiring),
@@ -63,6 +67,8 @@ def run(settings: Settings) -> Iterator[Finding]:
     )
     yield Finding("OK", "configuration", f"node {settings.node.id}, lane {settings.node.lane}")
     for item, check in checks:
+        if item in CLAIMING and not claim:
+            continue
         try:
             yield check(settings)
         except (AnprError, OSError) as error:

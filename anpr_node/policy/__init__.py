@@ -58,6 +58,26 @@ class Roles:
     commands: dict[str, frozenset[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a measured value of an installation should be, lowest and highest; see calibration.toml."""
+
+    label: str
+    unit: str
+    ok: tuple[float, float]
+    warn: tuple[float, float]
+    digits: int
+
+
+@cache
+def calibration_limits() -> dict[str, Limits]:
+    """Every value of an installation that is judged, from calibration.toml."""
+    return {
+        name: Limits(row["label"], row["unit"], tuple(row["ok"]), tuple(row["warn"]), row["digits"])
+        for name, row in _read("calibration.toml").items()
+    }
+
+
 @cache
 def presets() -> dict[str, Terms]:
     """The terms of every country, from retention.toml."""

@@ -109,6 +109,7 @@ class Desk:
                 self._waiting = self._waiting or self._next_ripe()
                 if self._waiting and self._store(writer, self._waiting):
                     self._waiting = None
+            writer.store_counts()
             checkpoint(database)
 
     def _has_work(self) -> bool:

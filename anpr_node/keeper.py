@@ -18,6 +18,7 @@ from anpr_node.store import recovery, retention
 from anpr_node.store.database import count
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
+from anpr_node.store.traffic import forget_passages
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class Keeper:
         if self._purging:
             return
         aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())
+        forget_passages(self._database, self._utc_ns())
         with self._database.atomic():
             count(self._database, "purges", 1, self._utc_ns())
         if self._purged or aside:

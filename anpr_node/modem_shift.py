@@ -21,7 +21,8 @@ from anpr_node.drivers.modem.line import ModemLine
 from anpr_node.drivers.modem.link import LinkState
 from anpr_node.drivers.modem.modem import Modem, ModemState
 from anpr_node.errors import ModemError, ModemGone, ModemLeft, ModemLocked, ModemRestarted, ModemTaken, StoreError
-from anpr_node.store.events import NS_PER_DAY, Event, add_events, last_events
+from anpr_node.policy import NS_PER_DAY
+from anpr_node.store.events import Event, add_events, last_events
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.modem import (
     COOL_C,

@@ -10,6 +10,7 @@ from sqlite_utils import Database, Migrations
 from anpr_node.store.hotlist_tables import looked_back_hits, sealed_lists
 from anpr_node.store.outbox_tables import outbox_tables
 from anpr_node.store.sms_tables import sms_tables
+from anpr_node.store.traffic_tables import traffic_table
 
 migrations = Migrations("anpr_node")
 
@@ -171,3 +172,4 @@ migrations()(sealed_lists)
 migrations()(outbox_tables)
 migrations()(sms_tables)
 migrations()(looked_back_hits)
+migrations()(traffic_table)

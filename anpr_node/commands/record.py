@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -32,10 +32,11 @@ def audit() -> None:
 def audit_show(settings: Settings, from_: object, actor: str | None, action: str | None, as_json: bool) -> None:
     """Show the audit, oldest first. Looking at it is written down as well."""
     from anpr_node import audit as log
+    from anpr_node.search import readable
 
     folder = settings.state_folder
     lines = [
-        line
+        replace(line, entry=replace(line.entry, detail=readable(folder, line.entry.detail)))
         for line in log.read(folder)
         if line.at_ns >= (ns_of(from_) or 0)
         and actor in {None, line.entry.actor}
@@ -147,7 +148,7 @@ def purge(settings: Settings) -> None:
     """Delete now what is over age, overwrite it and empty the log; the running node does it every ten minutes."""
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store import retention
+    from anpr_node.store import day_keys, retention
     from anpr_node.store.database import use_store
     from anpr_node.store.scrub import scrub_all
 
@@ -158,6 +159,7 @@ def purge(settings: Settings) -> None:
         retention.shrink(database)
         clean = scrub_all(database, folder)
     aside = retention.delete_set_aside(folder, terms, now_ns)
+    day_keys.erase(folder, terms.longest_days, now_ns)
     log.append(folder, log.Entry(acting().name, "purge", rows=purged))
     click.echo(
         f"{purged} reads over age deleted ({settings.policy.preset}: {terms.reads_days} d, hits {terms.hits_days} d)"

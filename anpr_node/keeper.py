@@ -14,6 +14,8 @@ from sqlite_utils import Database
 from anpr_node import audit
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
+from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
+from anpr_node.hotlist.lists import sweep_parts
 from anpr_node.store import day_keys, recovery, retention
 from anpr_node.store.database import count
 from anpr_node.store.reads import correct_times
@@ -124,6 +126,7 @@ class Keeper:
         if self._purging:
             return
         aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())
+        sweep_parts(self._folder / LISTS_FOLDER)
         day_keys.erase(self._folder, self._terms.longest_days, self._utc_ns())
         forget_passages(self._database, self._utc_ns())
         with self._database.atomic():

@@ -17,7 +17,7 @@ LAYERS = (
     ("drivers", "vision", "tracking", "store", "audit"),
     ("hotlist", "alert", "minimise", "supervision", "tap", "calibration"),
     ("pipeline", "recorder", "desk", "search", "evidence", "access", "keeper", "stills", "daylight", "uplink", "sink"),
-    ("modem_shift", "modem_keeper"),
+    ("modem_alarms", "modem_shift", "modem_keeper"),
     ("clips", "node", "check"),
     ("live", "status", "watch", "upkeep", "servant"),
     ("service", "demonstration"),

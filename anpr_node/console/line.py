@@ -95,6 +95,8 @@ class LineEditor:
 
     def feed(self, byte: int) -> str | None:
         """One byte. Raises Cancelled and EndOfInput."""
+        if byte in {0x03, 0x0A, 0x0D}:
+            self._escape = None  # no key has these within: a lone escape must not swallow Enter
         if self._escape is not None:
             self._in_escape(byte)
         elif byte in {0x0A, 0x0D}:
@@ -118,7 +120,7 @@ class LineEditor:
         self._escape += bytes([byte])
         if self._escape in {b"[", b"O"}:
             return
-        if chr(byte).isalpha() or byte in {0x7E, 0x0D, 0x0A} or len(self._escape) > ESCAPE_MAX:
+        if chr(byte).isalpha() or byte == 0x7E or len(self._escape) > ESCAPE_MAX:
             action = self._sequences.get(self._escape.replace(b"O", b"["))
             self._escape = None
             if action is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from anpr_node.errors import StoreError
 from anpr_node.policy import Terms
 from anpr_node.store.database import FILE_NAME, count, store_error
 from anpr_node.store.recovery import ASIDE_PREFIX, is_salvaged, oldest_inside, set_aside_folders
@@ -167,7 +168,7 @@ def delete_set_aside(folder: Path, terms: Terms, now_ns: int) -> int:
     """Delete damaged stores in which a read is over age, or none can be read, once all else was brought over.
 
     Raises:
-        StoreError: one of them cannot be looked into; it stays.
+        StoreError: one of them cannot be looked into, or deleted; it stays.
 
     """
     reads_ns, hits_ns = (now_ns - days * NS_PER_DAY for days in (terms.reads_days, terms.hits_days))
@@ -180,7 +181,10 @@ def delete_set_aside(folder: Path, terms: Terms, now_ns: int) -> int:
             oldest.hit_ns is not None and oldest.hit_ns < hits_ns
         )
         if over_age or oldest == Oldest(None, None):
-            shutil.rmtree(aside)
+            try:
+                shutil.rmtree(aside)
+            except OSError as error:
+                raise StoreError(f"{aside} cannot be deleted, and its term is over: {error.strerror}") from error
             deleted += 1
     return deleted
 

@@ -18,7 +18,7 @@ from anpr_node.console.session import Session
 from anpr_node.console.terminal import Terminal
 
 WAITS = re.compile(rb"(> |: |\] |leave |again )$")
-IDLE_MAX = 3_000_000
+IDLE_MAX = 300_000
 PASSWORD = "correct horse battery"
 
 

@@ -124,3 +124,8 @@ def test_control_c_and_d() -> None:
     with pytest.raises(EndOfInput):
         typed(b"\x04")
     assert typed(b"abc\x04")[0].text == "abc"
+
+
+@pytest.mark.parametrize("escape", [b"\x1b", b"\x1b[", b"\x1b[9"])
+def test_a_sequence_that_noise_began_swallows_no_enter(escape: bytes) -> None:
+    assert typed(b"show" + escape + b"\r")[2] == "show"

@@ -192,7 +192,7 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
 
     from makers import evidence, read
 
-    from anpr_node import audit
+    from anpr_node import audit, search
     from anpr_node.recorder import encode
     from anpr_node.store.database import open_store
     from anpr_node.store.reads import add_read
@@ -204,7 +204,8 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
     assert "1ABC123" in result.stdout
     call("search", "--config", config, "*")
     log = [line.entry for line in audit.read(tmp_path / "state")]
-    assert [(e.detail["pattern"], e.reason, e.case_ref, e.outcome, e.rows) for e in log] == [
+    asked = [search.readable(tmp_path / "state", e.detail)["pattern"] for e in log]
+    assert [(pattern, e.reason, e.case_ref, e.outcome, e.rows) for pattern, e in zip(asked, log, strict=True)] == [
         ("1ABC*", "burglary", "LI/1", "done", 1),
         ("*", "", "", "refused", 0),
     ]

@@ -39,6 +39,11 @@ class Terms:
     doubt: str
     gate_days: int | None = None
 
+    @property
+    def longest_days(self) -> int:
+        """Nothing that names a plate is kept for longer."""
+        return max(self.reads_days, self.hits_days)
+
     def gate_ns(self, now_ns: int, decision_ref: str | None) -> int | None:
         """The moment before which a decision is needed; None where none is, or there is one."""
         if self.gate_days is None or (decision_ref or "").strip():

@@ -112,6 +112,8 @@ class Node:
         self._stopping = threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
+        self.is_alarmed = self.is_unlinked = False
+        """What the watch says; the LED shows it."""
         self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
         self._timeouts = self._frames_lost = 0
         self._daynight = DayNight(settings.daynight) if settings.daynight.mode == "auto" else None
@@ -221,7 +223,8 @@ class Node:
         """Follow faults and presence, and end the node in order when the supply gives its warning."""
         while not self._stopping.wait(TICK_S):
             self.platform.tick()
-            self.platform.outputs.led.show("fault", self._is_faulty())
+            self.platform.outputs.led.show("fault", self.is_alarmed or self._is_faulty())
+            self.platform.outputs.led.show("no_link", self.is_unlinked)
             self._expect_power()
 
     def _is_faulty(self) -> bool:

@@ -21,7 +21,7 @@ HIT = "hit"
 IN_ORDER = ("verdict", "batch", "read", "patch", "overview", "night")
 """The kinds that go oldest first, the more urgent kind first. `overview` was asked for, `night` waits for the night."""
 REFUSED_MAX = 10_000
-DELETE_AT_ONCE = 2_000
+DELETE_AT_ONCE = 4_000
 CHUNK = 500
 MINUTE_NS = 60_000_000_000
 BELONGS = "(only IS NULL OR only = :sink)"

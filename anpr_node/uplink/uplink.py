@@ -64,7 +64,7 @@ class Uplink:
                 self._tick()
         finally:
             for _, courier in self._couriers:
-                courier.line.transport.abort()
+                courier.abort()
             for thread in threads:
                 thread.join(JOIN_S)
             self._ledger.close()

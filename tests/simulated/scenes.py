@@ -92,7 +92,9 @@ def watch(reader: PlateReader, setup: Setup) -> Seen:
             measured = measure_plate(frame.pixels, box, frame.captured_ns)
             vehicle = next(v for v in traffic.vehicles_at(frame.captured_ns) if v.passage is best.passage)
             if is_plausible(measured):
-                sightings.append(Sighting(measured, truth_of(camera, view, vehicle, best.corners, frame.captured_ns, setup)))
+                sightings.append(
+                    Sighting(measured, truth_of(camera, view, vehicle, best.corners, frame.captured_ns, setup))
+                )
     outputs.close()
     return Seen(sightings, list(_passages(sightings, view)))
 
@@ -139,7 +141,9 @@ def _contrast(camera: _Camera, view: View, vehicle: Vehicle, captured_ns: int) -
     model = camera.scene._kept(vehicle)
     exposure = model.exposure
     distance_m = view.distance_m(vehicle.plate_world(captured_ns)[0])
-    face = np.asarray(exposure.mix(model.plate.albedo, model.plate.retro).point(exposure.curve(distance_m, model.shade)))
+    face = np.asarray(
+        exposure.mix(model.plate.albedo, model.plate.retro).point(exposure.curve(distance_m, model.shade))
+    )
     rows, columns = face.shape
     text = face[
         round(rows * TEXT_Y[0]) : round(rows * TEXT_Y[1]), round(columns * TEXT_X[0]) : round(columns * TEXT_X[1])

@@ -272,4 +272,4 @@ def safe(settings: Settings) -> None:
     click.echo("relay, LED and illuminator are off, the trigger is stopped")
 
 
-from anpr_node.commands import hotlist, record, search  # noqa: E402,F401  they add their commands to `main`
+from anpr_node.commands import claim, hotlist, record, search  # noqa: E402,F401  they add their commands to `main`

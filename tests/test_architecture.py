@@ -18,8 +18,8 @@ LAYERS = (
     ("hotlist", "alert", "minimise", "supervision"),
     ("pipeline", "recorder", "search", "evidence", "access", "keeper", "stills", "daylight"),
     ("clips", "node", "check"),
-    ("live", "status", "watch"),
-    ("service", "demonstration"),
+    ("live", "status", "watch", "claim"),
+    ("service", "demonstration", "health"),
     ("cli", "commands"),
     ("__main__",),
 )

@@ -23,7 +23,7 @@ LOCK = ROOT / "image" / "requirements.txt"
 HOME = Path("opt/anpr-node")
 GLIBC_MAX = 41
 FROM_DEBIAN = frozenset({"lgpio", "pip", "setuptools"})
-"""The suite's own lgpio; the other two only install."""
+"""lgpio comes from the Raspberry Pi's archive, and has no wheel for this Python; the other two only install."""
 STARTER = """#!/opt/anpr-node/.venv/bin/python -s
 import sys
 

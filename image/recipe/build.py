@@ -50,7 +50,7 @@ class Build:
 
     def run(self) -> None:
         """All of it."""
-        for step in (self.kernel, self.stage, self.root, self.squash, self.boot, self.card, self.bundle):
+        for step in (self.debian, self.kernel, self.stage, self.root, self.squash, self.boot, self.card, self.bundle):
             began_s = time.monotonic()
             step()
             print(f"{step.__name__:<8}{time.monotonic() - began_s:6.1f} s", flush=True)
@@ -100,19 +100,32 @@ class Build:
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode & ~0o022)
 
+    def debian(self) -> None:
+        """Debian's packages alone. Kept for the next build of the same list on the same day."""
+        names = packages(self.base.name)
+        key = " ".join([time.strftime("%F", time.gmtime()), SUITE, *names, *sources(SUITE)])
+        self.plain, note = self.folder / "debian.tar", self.folder / "debian.key"
+        if self.plain.exists() and note.exists() and note.read_text() == key:
+            return
+        note.unlink(missing_ok=True)
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={self.base.architecture}",
+                   "--include=" + ",".join(names), "--aptopt=Apt::Install-Recommends false"]  # fmt: skip
+        command += [f"--dpkgopt={option}" for option in NO_DOCUMENTATION]
+        subprocess.run([*command, SUITE, self.plain, *sources(SUITE)], check=True)
+        note.write_text(key)
+
     def root(self) -> None:
-        """Debian, our tree over it, our hooks."""
+        """Our tree over it, our hooks."""
         stage, tar = self.work / "stage", self.folder / "root.tar"
         tar.unlink(missing_ok=True)
         hooks = [f"tar -C {stage} --owner=0 --group=0 -c . | tar -C \"$1\" -x --no-same-owner --keep-directory-symlink"]
         hooks += [f"ANPR_BASE={self.base.name} {hook} \"$1\"" for hook in sorted((IMAGE / "hooks").iterdir())]
         inventory = f"{sys.executable} {IMAGE}/recipe/inventory.py \"$1\" {self.image_id}"
         hooks.insert(-1, inventory)
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={self.base.architecture}",
-                   "--include=" + ",".join(packages(self.base.name)), "--aptopt=Apt::Install-Recommends false"]  # fmt: skip
-        command += [f"--dpkgopt={option}" for option in NO_DOCUMENTATION]
+        command = ["mmdebstrap", "--quiet", "--variant=custom", f"--architectures={self.base.architecture}",
+                   "--skip=update,setup,cleanup", f"--setup-hook=tar -C \"$1\" -x -f {self.plain}"]  # fmt: skip
         command += [f"--customize-hook={hook}" for hook in hooks]
-        subprocess.run([*command, SUITE, tar, *sources(SUITE)], check=True)
+        subprocess.run([*command, "", tar], check=True)
 
     def squash(self) -> None:
         """The root as it lies in a slot."""

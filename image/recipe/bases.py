@@ -20,6 +20,7 @@ class Base:
     modules: tuple[str, ...]
     keep_modules: tuple[str, ...]
     firmware: tuple[str, ...] = ()
+    kernel_suite: str = SUITE
 
 
 ROOT_MODULES = ("squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii")
@@ -32,7 +33,8 @@ KEPT = ("fs", "net/ipv4", "net/ipv6", "net/netfilter", "drivers/net/ppp", "drive
 BASES = {
     base.name: base
     for base in (
-        Base("amd64-uml", "amd64", "x86_64", "user-mode-linux", (*ROOT_MODULES, "softdog"), KEPT),
+        Base("amd64-uml", "amd64", "x86_64", "user-mode-linux", (*ROOT_MODULES, "softdog"), KEPT,
+             kernel_suite="bookworm"),  # an ordinary program, which the libraries of the machine below must satisfy
         Base(
             "arm64-virt",
             "arm64",

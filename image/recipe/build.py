@@ -56,14 +56,17 @@ class Build:
             print(f"{step.__name__:<8}{time.monotonic() - began_s:6.1f} s", flush=True)
 
     def kernel(self) -> None:
-        """Unpack kernel, firmware and busybox; none of them is installed."""
+        """Unpack kernel, firmware and busybox; none of them is installed. Kept as Debian's packages are."""
         shutil.rmtree(self.work, ignore_errors=True)
-        archive = Archive(self.work / "archive", self.base.architecture, SUITE)
-        for package in (archive.kernel_of(self.base.kernel), "busybox-static", *self.base.firmware):
-            archive.unpack(package, self.work / "kernel")
+        self.unpacked = self.folder / "kernel"
+        if not self.kept:
+            shutil.rmtree(self.unpacked, ignore_errors=True)
+            archive = Archive(self.folder / "archive", self.base.architecture, self.base.kernel_suite)
+            for package in (archive.kernel_of(self.base.kernel), "busybox-static", *self.base.firmware):
+                archive.unpack(package, self.unpacked)
         self.modules = next(
             each for pattern in ("usr/lib/uml/modules/*", "usr/lib/modules/*", "lib/modules/*")
-            for each in (self.work / "kernel").glob(pattern)
+            for each in self.unpacked.glob(pattern)
         )  # fmt: skip
         _slim_modules(self.modules, self.base.keep_modules)
         subprocess.run(
@@ -103,9 +106,10 @@ class Build:
     def debian(self) -> None:
         """Debian's packages alone. Kept for the next build of the same list on the same day."""
         names = packages(self.base.name)
-        key = " ".join([time.strftime("%F", time.gmtime()), SUITE, *names, *sources(SUITE)])
+        key = " ".join([time.strftime("%F", time.gmtime()), self.base.kernel, self.base.kernel_suite, SUITE, *names, *sources(SUITE)])
         self.plain, note = self.folder / "debian.tar", self.folder / "debian.key"
-        if self.plain.exists() and note.exists() and note.read_text() == key:
+        self.kept = self.plain.exists() and note.exists() and note.read_text() == key
+        if self.kept:
             return
         note.unlink(missing_ok=True)
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={self.base.architecture}",
@@ -133,7 +137,7 @@ class Build:
 
     def boot(self) -> None:
         """The boot partition of a slot: initrd, and on a Raspberry Pi its firmware, kernel and device trees."""
-        kernel = self.work / "kernel"
+        kernel = self.unpacked
         busybox = next(path for path in (kernel / "usr/bin/busybox", kernel / "bin/busybox") if path.exists())
         initrd.make(self.work / "initrd", busybox, self.modules, self.base.modules, self.folder / "initrd.img")
         files: dict[str, Path | bytes] = {"initrd.img": self.folder / "initrd.img"}

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -237,4 +237,36 @@ def free_space_mb(folder: Path) -> int:
     return shutil.disk_usage(folder).free // card.MB
 
 
-Check = Callable[[], bool]
+
+class Shell:
+    """A root shell of somebody who came in at the console with name and password."""
+
+    def __init__(self, console: Console, name: str, password: str, timeout_s: float = 120) -> None:
+        self._console, self._number = console, 0
+        console.answer("login:", name, timeout_s)
+        console.answer("Password:", password)
+        console.expect(r"\$ ", 60)
+        console.send("stty -echo\r")
+        console.expect(r"\$ ", 30)
+        console.send("sudo -S -p 'sudo-asks ' -i\r")
+        console.answer("sudo-asks", password)
+        console.expect("# ", 60)
+        self.run(f"stty -echo cols 500; unset PROMPT_COMMAND; bind 'set enable-bracketed-paste off'; PS1='{PROMPT}'; TERM=dumb")
+
+    def run(self, command: str, timeout_s: float = 60) -> tuple[int, str]:
+        """Exit code and output of a command."""
+        self._number += 1
+        mark = f"end-{self._number}"
+        self._console.send(f"echo 'begin'-{self._number}; {command}\necho '{mark[:3]}''{mark[3:]}' $?\r")
+        self._console.expect(f"begin-{self._number}\r?\n", timeout_s)
+        start = self._console._seen
+        found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)
+        text = self._console.said[start : found.start()]
+        lines = [line for line in text.replace("\r", "").split("\n")]
+        return int(found[1]), "\n".join(line.removeprefix(PROMPT) for line in lines).strip()
+
+    def out(self, command: str, timeout_s: float = 60) -> str:
+        """Output of a command that succeeds."""
+        code, said = self.run(command, timeout_s)
+        assert code == 0, f"{command}: {code}: {said}"
+        return said

@@ -45,7 +45,9 @@ def stage(folder: Path, base: Base) -> None:
     starter = environment / "bin" / "anpr-node"
     starter.write_text(STARTER)
     starter.chmod(0o755)
-    pip("install", "--require-hashes", "--no-deps", "--requirement", str(LOCK), "--target", str(packages), *_target(base))
+    # an old pip compares what a wheel requires with the Python that runs pip; the lock has looked at the right one
+    options = ["--require-hashes", "--no-deps", "--ignore-requires-python", "--requirement", str(LOCK)]
+    pip("install", *options, "--target", str(packages), *_target(base))
     for name in ("bin", "share"):
         shutil.rmtree(packages / name, ignore_errors=True)
     _copy_checkout(folder, packages)

@@ -248,16 +248,16 @@ class Shell:
         console.expect(r"\$ ", 60)
         console.send("stty -echo\r")
         console.expect(r"\$ ", 30)
-        console.send("sudo -S -p 'sudo-asks ' -i\r")
+        console.send("sudo -S -p 'sudo-asks ' bash --norc --noprofile --noediting\r")
         console.answer("sudo-asks", password)
         console.expect("# ", 60)
-        self.run(f"stty -echo cols 500; unset PROMPT_COMMAND; bind 'set enable-bracketed-paste off'; PS1='{PROMPT}'; TERM=dumb")
+        self.run(f"PS1='{PROMPT}'; export TERM=dumb HOME=/root; cd /")
 
     def run(self, command: str, timeout_s: float = 60) -> tuple[int, str]:
         """Exit code and output of a command."""
         self._number += 1
         mark = f"end-{self._number}"
-        self._console.send(f"echo 'begin'-{self._number}; {command}\necho '{mark[:3]}''{mark[3:]}' $?\r")
+        self._console.send(f"echo 'begin'-{self._number}; {command}; echo '{mark[:3]}''{mark[3:]}' $?\r")
         self._console.expect(f"begin-{self._number}\r?\n", timeout_s)
         start = self._console._seen
         found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from anpr_node import access
+from anpr_node.alert.signals import CALIBRATED
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
@@ -57,6 +58,7 @@ def run(settings: Settings) -> Iterator[Finding]:
         ("hotlists", _hotlists),
         ("sms", _sms),
         ("disk", _disk),
+        ("armed", _armed),
         ("access", _access),
         ("encryption", _encryption),
     )
@@ -171,6 +173,12 @@ def _disk(settings: Settings) -> Finding:
     verdict = "FAIL" if free_mb < DISK_FAIL_MB else "WARN" if free_mb < DISK_WARN_MB else "OK"
     hint = "" if verdict == "OK" else "; free some, or fit a larger card"
     return Finding(verdict, "disk", f"{free_mb} MB free{hint}")
+
+
+def _armed(settings: Settings) -> Finding:
+    if settings.outputs.arm == "calibrated" and not (settings.state_folder / CALIBRATED).exists():
+        return Finding("WARN", "armed", "hits signal nothing before the calibration is accepted: anpr-node console")
+    return Finding("OK", "armed", "hits are signalled")
 
 
 def _sms(settings: Settings) -> Finding:

@@ -1,4 +1,4 @@
-"""Whether a start of the node may be kept: frames move, the store opens, the clock is sane, the back office was reached.
+"""Whether a start may be kept: frames move, the store opens, the clock is sane, the back office was reached.
 
 What confirms an update. It only looks: at the heartbeat of the running node, at its store, at the clock.
 """

@@ -6,7 +6,7 @@ It is called after the commit, never before. A silent entry leaves no trace here
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from anpr_node.alert.restraint import Restraint
 from anpr_node.config import Settings
@@ -15,17 +15,26 @@ from anpr_node.records import Hit
 
 log = logging.getLogger(__name__)
 
+CALIBRATED = "calibrated"
+"""In the state folder once somebody has accepted a calibration; `[outputs] arm = "calibrated"` waits for it."""
+
 
 class Signals:
     """Drives the outputs for hits and reads; pulses end by `Outputs.tick`."""
 
     def __init__(
-        self, outputs: Outputs, relay_pulse_s: float, led_pulse_s: float, restraint: Restraint | None = None
+        self,
+        outputs: Outputs,
+        relay_pulse_s: float,
+        led_pulse_s: float,
+        restraint: Restraint | None = None,
+        armed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._outputs = outputs
         self._relay_pulse_s = relay_pulse_s
         self._led_pulse_s = led_pulse_s
         self.restraint = restraint or Restraint()
+        self._armed = armed
 
     def read_stored(self) -> None:
         """One flash: the technician sees that a read reached the card."""
@@ -41,6 +50,9 @@ class Signals:
         for hit in hits:
             log.info("hit hit_id=%s read_id=%s list=%s category=%s match=%s", hit.hit_id, hit.read_id,
                      hit.entry.list_id, hit.entry.category, hit.match)  # fmt: skip
+        if not self._armed():
+            log.warning("not signalled: this node is not calibrated yet (anpr-node console)")
+            return False
         signalled = [hit for hit in hits if hit.held_back is None]
         self.restraint.signalled(vrm, signalled, now_ns)
         actions = {action for hit in signalled for action in hit.entry.actions}
@@ -55,4 +67,5 @@ def signals_of(outputs: Outputs, settings: Settings) -> Signals:
     """The signals of a node, by its settings."""
     section, lists = settings.outputs, settings.hotlists
     restraint = Restraint(lists.repeat_s, lists.relay_per_minute_max)
-    return Signals(outputs, section.relay_pulse_s, section.led_pulse_s, restraint)
+    armed = (lambda: True) if section.arm == "always" else (settings.state_folder / CALIBRATED).exists
+    return Signals(outputs, section.relay_pulse_s, section.led_pulse_s, restraint, armed)

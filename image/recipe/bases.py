@@ -30,11 +30,12 @@ KEPT = ("fs", "net/ipv4", "net/ipv6", "net/netfilter", "drivers/net/ppp", "drive
         "drivers/net/phy", "drivers/net/virtio_net.ko", "drivers/char/hw_random", "net/sched", "drivers/virtio",
         "drivers/net/net_failover.ko", "net/unix", "net/key", "net/xfrm", "drivers/net/mii.ko", "drivers/dma-buf")  # fmt: skip
 
+# the twin's kernel is a program of the machine below, whose libraries may be older than the suite's
 BASES = {
     base.name: base
     for base in (
         Base("amd64-uml", "amd64", "x86_64", "user-mode-linux", (*ROOT_MODULES, "softdog"), KEPT,
-             kernel_suite="bookworm"),  # an ordinary program, which the libraries of the machine below must satisfy
+             kernel_suite="bookworm"),
         Base(
             "arm64-virt",
             "arm64",

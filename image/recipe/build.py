@@ -53,7 +53,8 @@ class Build:
         for step in (self.debian, self.kernel, self.stage, self.root, self.squash, self.boot, self.card, self.bundle):
             began_s = time.monotonic()
             step()
-            print(f"{step.__name__:<8}{time.monotonic() - began_s:6.1f} s", flush=True)
+            sys.stdout.write(f"{step.__name__:<8}{time.monotonic() - began_s:6.1f} s\n")
+            sys.stdout.flush()
 
     def kernel(self) -> None:
         """Unpack kernel, firmware and busybox; none of them is installed. Kept as Debian's packages are."""
@@ -106,7 +107,16 @@ class Build:
     def debian(self) -> None:
         """Debian's packages alone. Kept for the next build of the same list on the same day."""
         names = packages(self.base.name)
-        key = " ".join([time.strftime("%F", time.gmtime()), self.base.kernel, self.base.kernel_suite, SUITE, *names, *sources(SUITE)])
+        key = " ".join(
+            [
+                time.strftime("%F", time.gmtime()),
+                self.base.kernel,
+                self.base.kernel_suite,
+                SUITE,
+                *names,
+                *sources(SUITE),
+            ]
+        )
         self.plain, note = self.folder / "debian.tar", self.folder / "debian.key"
         self.kept = self.plain.exists() and note.exists() and note.read_text() == key
         if self.kept:
@@ -122,9 +132,9 @@ class Build:
         """Our tree over it, our hooks."""
         stage, tar = self.work / "stage", self.folder / "root.tar"
         tar.unlink(missing_ok=True)
-        hooks = [f"tar -C {stage} --owner=0 --group=0 -c . | tar -C \"$1\" -x --no-same-owner --keep-directory-symlink"]
-        hooks += [f"ANPR_BASE={self.base.name} {hook} \"$1\"" for hook in sorted((IMAGE / "hooks").iterdir())]
-        inventory = f"{sys.executable} {IMAGE}/recipe/inventory.py \"$1\" {self.image_id}"
+        hooks = [f'tar -C {stage} --owner=0 --group=0 -c . | tar -C "$1" -x --no-same-owner --keep-directory-symlink']
+        hooks += [f'ANPR_BASE={self.base.name} {hook} "$1"' for hook in sorted((IMAGE / "hooks").iterdir())]
+        inventory = f'{sys.executable} {IMAGE}/recipe/inventory.py "$1" {self.image_id}'
         hooks.insert(-1, inventory)
         command = ["mmdebstrap", "--quiet", "--variant=custom", f"--architectures={self.base.architecture}",
                    "--skip=update,setup,cleanup", f"--setup-hook=tar -C \"$1\" -x -f {self.plain}"]  # fmt: skip
@@ -159,7 +169,12 @@ class Build:
         parts = card.layout()
         card.make_fat(firmware, parts["firmware"].size_mb, "firmware", {"autoboot.txt": autoboot}, self.work / "fat")
         card.make_data(data, parts["data"].size_mb)
-        contents = {"firmware": firmware, "boot-a": self.folder / "boot.vfat", "root-a": self.folder / "root.squashfs", "data": data}
+        contents = {
+            "firmware": firmware,
+            "boot-a": self.folder / "boot.vfat",
+            "root-a": self.folder / "root.squashfs",
+            "data": data,
+        }
         card.assemble(self.folder / "anpr-node.img", contents)
         if not self.fast:
             subprocess.run(["zstd", "-q", "-f", "-15", "-T0", "anpr-node.img"], cwd=self.folder, check=True)
@@ -203,7 +218,8 @@ def extract(squashfs: Path, name: str, target: Path) -> None:
 def _slim_modules(modules: Path, keep: tuple[str, ...]) -> None:
     for path in (modules / "kernel").rglob("*.ko*"):
         name = path.relative_to(modules / "kernel").as_posix()
-        if not any(name == each or name.startswith(f"{each}/") or name.split(".ko")[0] + ".ko" == each for each in keep):
+        plain = name.split(".ko")[0] + ".ko"
+        if not any(plain == each or name.startswith(f"{each}/") for each in keep):
             path.unlink()
     for path in sorted((modules / "kernel").rglob("*"), reverse=True):
         if path.is_dir() and not any(path.iterdir()):
@@ -234,7 +250,11 @@ def main() -> None:
     parser.add_argument("--version", default=_git("describe", "--always", "--dirty=-changed"))
     parser.add_argument("--fast", action="store_true", help="compress little, for tests")
     arguments = parser.parse_args()
-    missing = [package for tool, package in TOOLS.items() if shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None]
+    missing = [
+        package
+        for tool, package in TOOLS.items()
+        if shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None
+    ]
     if missing:
         sys.exit(f"missing; install with:  sudo apt-get install -y {' '.join(missing)}")
     os.environ["PATH"] += ":/usr/sbin:/sbin"

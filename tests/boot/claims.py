@@ -22,7 +22,7 @@ ssh = true
 
 [settings.camera]
 kind = "simulated"
-fps = 5.0
+fps = 3.0
 
 [settings.store]
 free_mb_min = 50

@@ -17,6 +17,7 @@ import pytest
 from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
 from boot.machine import ROOT, Shell, UserModeLinux, free_space_mb, powered
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All that lies beside this file is opt-in."""
     for item in items:
@@ -58,7 +59,9 @@ def board(image: Path, kernel: Path, tmp_path: Path) -> Iterator[UserModeLinux]:
 
 
 @pytest.fixture(scope="module")
-def claimed(image: Path, kernel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[UserModeLinux, Shell]]:
+def claimed(
+    image: Path, kernel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[UserModeLinux, Shell]]:
     """A running board that was claimed from its card, and a root shell on it."""
     made = UserModeLinux(tmp_path_factory.mktemp("claimed") / "board", image / "anpr-node.img", kernel)
     made.put("anpr-provision.toml", CLAIM)

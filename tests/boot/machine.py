@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "image" / "recipe"))
 
-import card  # noqa: E402
+import card
 
 TRYBOOT = re.compile(r"reboot-param: 0 tryboot")
 PROMPT = "anpr-test# "
@@ -207,19 +207,21 @@ class UserModeLinux(Board):
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         """Its restart executes argv[0] anew: a name that is not there, so that a reboot comes back to the firmware."""
-        arguments = ["/nonexistent/reboot", f"mem={self.memory_mb}M", f"ubd0={self.card}", f"initrd={self.folder / 'initrd.img'}",
-                     "con0=fd:0,fd:1", "con=null", f"umid=anpr-{os.getpid()}-{self.folder.name}", f"uml_dir={self.folder}/uml", *words]  # fmt: skip
+        arguments = ["/nonexistent/reboot", f"mem={self.memory_mb}M", f"ubd0={self.card}"]
+        arguments += [
+            f"initrd={self.folder / 'initrd.img'}",
+            "con0=fd:0,fd:1",
+            "con=null",
+            f"uml_dir={self.folder}/uml",
+        ]
+        arguments += [f"umid={self.folder.name}", *words]
         if self.tap:
             arguments.append(f"vec0:transport=tap,ifname={self.tap},depth=128")
-        environment = {**os.environ, "TMPDIR": os.environ.get("ANPR_UML_MEMORY", "/dev/shm")}
+        environment = {**os.environ, "TMPDIR": "/dev/shm"}
         return subprocess.Popen(
             arguments, executable=self.kernel, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, env=environment, preexec_fn=_nicer,
+            stderr=subprocess.STDOUT, start_new_session=True, env=environment,
         )  # fmt: skip
-
-
-def _nicer() -> None:
-    os.nice(0)
 
 
 @contextlib.contextmanager
@@ -235,7 +237,6 @@ def powered(board: Board) -> Iterator[Board]:
 def free_space_mb(folder: Path) -> int:
     """To skip rather than fill somebody's disk."""
     return shutil.disk_usage(folder).free // card.MB
-
 
 
 class Shell:
@@ -262,7 +263,7 @@ class Shell:
         start = self._console._seen
         found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)
         text = self._console.said[start : found.start()]
-        lines = [line for line in text.replace("\r", "").split("\n")]
+        lines = text.replace("\r", "").split("\n")
         return int(found[1]), "\n".join(line.removeprefix(PROMPT) for line in lines).strip()
 
     def out(self, command: str, timeout_s: float = 60) -> str:

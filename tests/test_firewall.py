@@ -1,4 +1,4 @@
-"""The image's own firewall rules in a network of their own: what is let in from the wire, and that the radio gets nothing.
+"""The image's own firewall rules in a network of their own: what the wire may reach, and that the radio gets nothing.
 
 Needs root, nft and network namespaces.
 """

@@ -203,8 +203,9 @@ def packages(base: str) -> list[str]:
 def squash(tar: Path, target: Path, fast: bool) -> None:
     """A squashfs of a tar; the same input gives the same bytes."""
     target.unlink(missing_ok=True)
-    options = ["-tar", "-comp", "zstd", "-Xcompression-level", "3" if fast else "19", "-b", "131072" if fast else "262144",
-               "-noappend", "-quiet", "-no-progress", "-no-xattrs"]  # fmt: skip
+    level, block = ("3", "131072") if fast else ("19", "262144")
+    options = ["-tar", "-comp", "zstd", "-Xcompression-level", level, "-b", block]
+    options += ["-noappend", "-quiet", "-no-progress", "-no-xattrs"]
     with tar.open("rb") as source:
         subprocess.run(["mksquashfs", "-", target, *options], stdin=source, check=True)
 

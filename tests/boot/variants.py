@@ -10,11 +10,11 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from boot.machine import ROOT  # noqa: F401  puts the recipe on the path
-
 import build
 import bundle
 import card
+
+from boot.machine import ROOT  # noqa: F401  puts the recipe on the path
 
 BASE = "amd64-uml"
 IMAGE_ID = "./usr/lib/anpr-node/image-id"

@@ -24,11 +24,42 @@ class Base:
 
 
 ROOT_MODULES = ("squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii")
-KEPT = ("fs", "net/ipv4", "net/ipv6", "net/netfilter", "drivers/net/ppp", "drivers/block", "drivers/md",
-        "drivers/watchdog", "drivers/net/tun.ko", "drivers/net/slip", "crypto", "lib", "net/core", "net/packet",
-        "drivers/usb/serial", "drivers/usb/class", "drivers/net/usb", "drivers/net/wwan", "drivers/pwm", "drivers/gpio",
-        "drivers/net/phy", "drivers/net/virtio_net.ko", "drivers/char/hw_random", "net/sched", "drivers/virtio",
-        "drivers/net/net_failover.ko", "net/unix", "net/key", "net/xfrm", "drivers/net/mii.ko", "drivers/dma-buf")  # fmt: skip
+KEPT = tuple(
+    [
+        "fs",
+        "lib",
+        "crypto",
+        "net/ipv4",
+        "net/ipv6",
+        "net/netfilter",
+        "net/core",
+        "net/packet",
+        "net/sched",
+        "net/unix",
+        "net/key",
+        "net/xfrm",
+        "drivers/block",
+        "drivers/md",
+        "drivers/watchdog",
+        "drivers/pwm",
+        "drivers/gpio",
+        "drivers/virtio",
+        "drivers/dma-buf",
+        "drivers/char/hw_random",
+        "drivers/net/ppp",
+        "drivers/net/slip",
+        "drivers/net/usb",
+        "drivers/net/wwan",
+        "drivers/net/phy",
+        "drivers/net/tun.ko",
+        "drivers/net/mii.ko",
+        "drivers/net/virtio_net.ko",
+        "drivers/net/net_failover.ko",
+        "drivers/usb/serial",
+        "drivers/usb/class",
+    ]
+)
+"""Modules that a node can need; the others would fill the slot."""
 
 # the twin's kernel is a program of the machine below, whose libraries may be older than the suite's
 BASES = {
@@ -48,3 +79,6 @@ BASES = {
         ),
     )
 }  # fmt: skip
+
+RPI = Base("rpi", "arm64", "aarch64", "", (*ROOT_MODULES, "bcm2835_wdt"), ())
+"""Made by rpi-image-gen; see rpi.py. Its modules are in the root already."""

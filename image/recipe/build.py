@@ -84,8 +84,14 @@ class Build:
         return base
 
     def stage(self) -> None:
-        """Everything of ours that mirrors /."""
+        """Everything of ours that mirrors /, and the kernel's modules."""
         stage = self.work / "stage"
+        self.stage_into(stage)
+        target = stage / "usr/lib/modules" / self.modules.name
+        shutil.copytree(self.modules, target, symlinks=True)
+
+    def stage_into(self, stage: Path) -> None:
+        """Everything of ours that mirrors /."""
         application.stage(stage, self.base)
         for name in _git("ls-files", "--cached", "--others", "--exclude-standard", "image/overlay").splitlines():
             _copy(ROOT / name, stage / Path(name).relative_to("image/overlay"))
@@ -98,8 +104,6 @@ class Build:
         (stage / "etc/rauc").mkdir(parents=True, exist_ok=True)
         (stage / "etc/rauc/system.conf").write_text(system)
         shutil.copy(bundle.keyring(self.folder / "keys"), stage / "etc/rauc/keyring.pem")
-        target = stage / "usr/lib/modules" / self.modules.name
-        shutil.copytree(self.modules, target, symlinks=True)
         for path in stage.rglob("*"):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode & ~0o022)
@@ -107,16 +111,8 @@ class Build:
     def debian(self) -> None:
         """Debian's packages alone. Kept for the next build of the same list on the same day."""
         names = packages(self.base.name)
-        key = " ".join(
-            [
-                time.strftime("%F", time.gmtime()),
-                self.base.kernel,
-                self.base.kernel_suite,
-                SUITE,
-                *names,
-                *sources(SUITE),
-            ]
-        )
+        kernel = [self.base.kernel, self.base.kernel_suite]
+        key = " ".join([time.strftime("%F", time.gmtime()), *kernel, SUITE, *names, *sources(SUITE)])
         self.plain, note = self.folder / "debian.tar", self.folder / "debian.key"
         self.kept = self.plain.exists() and note.exists() and note.read_text() == key
         if self.kept:
@@ -132,10 +128,7 @@ class Build:
         """Our tree over it, our hooks."""
         stage, tar = self.work / "stage", self.folder / "root.tar"
         tar.unlink(missing_ok=True)
-        hooks = [f'tar -C {stage} --owner=0 --group=0 -c . | tar -C "$1" -x --no-same-owner --keep-directory-symlink']
-        hooks += [f'ANPR_BASE={self.base.name} {hook} "$1"' for hook in sorted((IMAGE / "hooks").iterdir())]
-        inventory = f'{sys.executable} {IMAGE}/recipe/inventory.py "$1" {self.image_id}'
-        hooks.insert(-1, inventory)
+        hooks = customize_hooks(stage, self.base, self.image_id)
         command = ["mmdebstrap", "--quiet", "--variant=custom", f"--architectures={self.base.architecture}",
                    "--skip=update,setup,cleanup", f"--setup-hook=tar -C \"$1\" -x -f {self.plain}"]  # fmt: skip
         command += [f"--customize-hook={hook}" for hook in hooks]
@@ -188,6 +181,19 @@ class Build:
         """The same as an update."""
         bundle.make(self.folder / "update.raucb", self.folder / "keys", self.base.name, self.version,
                     self.folder / "root.squashfs", self.folder / "boot.vfat", self.work / "bundle")  # fmt: skip
+
+
+def customize_hooks(stage: Path, base: Base, image_id: str) -> list[str]:
+    """What mmdebstrap runs on a root once Debian's packages are in it. The inventory comes before the last one."""
+    hooks = [f'tar -C {stage} --owner=0 --group=0 -c . | tar -C "$1" -x --no-same-owner --keep-directory-symlink']
+    hooks += [f'ANPR_BASE={base.name} {hook} "$1"' for hook in sorted((IMAGE / "hooks").iterdir())]
+    hooks.insert(-1, f'{sys.executable} {IMAGE}/recipe/inventory.py "$1" {image_id}')
+    return hooks
+
+
+def is_root() -> bool:
+    """Whether owners of files can be kept as they are."""
+    return os.geteuid() == 0
 
 
 def packages(base: str) -> list[str]:

@@ -258,7 +258,7 @@ class Shell:
         """Exit code and output of a command."""
         self._number += 1
         mark = f"end-{self._number}"
-        self._console.send(f"echo 'begin'-{self._number}; {command}; echo '{mark[:3]}''{mark[3:]}' $?\r")
+        self._console.send(f"echo 'begin'-{self._number}; {command}; echo '{mark[:3]}''{mark[3:]}' $?\n")
         self._console.expect(f"begin-{self._number}\r?\n", timeout_s)
         start = self._console._seen
         found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)

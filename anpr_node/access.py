@@ -73,13 +73,19 @@ def _identify(
     if row:
         return Person(*row), ""
     nobody = not database.execute("SELECT 1 FROM person LIMIT 1").fetchone()
-    if nobody and _owns(settings.state_folder) and _is_simulated(settings):
+    if nobody and owns(settings.state_folder) and _is_simulated(settings):
         return Person(login, OWNER), ""
     return None, (
         f"nobody is named yet; the owner of {settings.state_folder} begins with: anpr-node user add NAME --role service"
         if nobody
         else f"the account {login} is nobody here; say who you are: anpr-node --user NAME …"
     )
+
+
+def by_account(settings: Settings) -> Person | None:
+    """The person behind the account that the operating system let in; None where it is nobody's."""
+    with use_store(settings.state_folder) as database:
+        return _identify(settings, database, None, str)[0]
 
 
 def _is_simulated(settings: Settings) -> bool:
@@ -93,7 +99,7 @@ def login_name(folder: Path) -> str:
     Sudo's word is taken from a process that owns the folder only; others could have set the variable themselves.
     """
     behind = os.environ.get("SUDO_USER")
-    if behind and _owns(folder):
+    if behind and owns(folder):
         return behind
     try:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -101,7 +107,8 @@ def login_name(folder: Path) -> str:
         return f"uid-{os.getuid()}"
 
 
-def _owns(folder: Path) -> bool:
+def owns(folder: Path) -> bool:
+    """Whether this process runs as root or as the owner of the record."""
     return os.geteuid() in {0, folder.stat().st_uid}
 
 
@@ -133,6 +140,16 @@ def add(database: Database, person: Person, login: str | None, password: str | N
         raise AnprError(f"{person.name}, or the account {login}, is named already; see: anpr-node user list") from error
     except sqlite3.Error as error:
         raise store_error(f"{person.name} not added", error) from error
+
+
+def set_password(database: Database, name: str, password: str) -> None:
+    """Give a person another password. Raises RefusedByPolicy when it is too short."""
+    if len(password) < PASSWORD_LENGTH_MIN:
+        raise RefusedByPolicy(f"a password has {PASSWORD_LENGTH_MIN} characters at least")
+    with database.atomic():
+        database.execute(
+            "UPDATE person SET password_hash = ?, failures = 0 WHERE name = ?", [PasswordHasher().hash(password), name]
+        )
 
 
 def remove(database: Database, name: str) -> bool:

@@ -205,7 +205,7 @@ def note_configuration(folder: Path, actor: str, settings: dict[str, Any], at_ns
 
     """
     path = folder / CONFIGURATION_NAME
-    flat = {f"{section}.{key}": value for section, keys in settings.items() for key, value in keys.items()}
+    flat = {f"{section}.{key}": value for section, keys in settings.items() for key, value in _named(keys).items()}
     try:
         before = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -217,6 +217,11 @@ def note_configuration(folder: Path, actor: str, settings: dict[str, Any], at_ns
         fresh.write_bytes(_dump(flat))
         fresh.replace(path)
     return bool(changed)
+
+
+def _named(section: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
+    """A table of the settings, or the tables of a list by their names."""
+    return section if isinstance(section, dict) else {str(each["name"]): each for each in section}
 
 
 def head(folder: Path) -> str:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anpr_node import access
-from anpr_node.alert.signals import CALIBRATED
+from anpr_node import access, modem_keeper
+from anpr_node.alert.arming import is_calibrated
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
@@ -45,8 +45,12 @@ class Finding:
     text: str
 
 
-def run(settings: Settings) -> Iterator[Finding]:
-    """All checks, in the order a technician would want them."""
+CLAIMING = frozenset({"wiring", "inputs", "trigger", "camera"})
+"""Checks that take the pins or the camera, which a running node holds."""
+
+
+def run(settings: Settings, claim: bool = True) -> Iterator[Finding]:
+    """All checks, in the order a technician would want them; without `claim` those that go beside a running node."""
     checks: tuple[tuple[str, Callable[[Settings], Finding]], ...] = (
         ("models", _models),
         ("wiring", _wiring),
@@ -56,6 +60,7 @@ def run(settings: Settings) -> Iterator[Finding]:
         ("clock", _clock),
         ("store", _store),
         ("hotlists", _hotlists),
+        ("modem", _modem),
         ("sms", _sms),
         ("disk", _disk),
         ("armed", _armed),
@@ -64,6 +69,8 @@ def run(settings: Settings) -> Iterator[Finding]:
     )
     yield Finding("OK", "configuration", f"node {settings.node.id}, lane {settings.node.lane}")
     for item, check in checks:
+        if item in CLAIMING and not claim:
+            continue
         try:
             yield check(settings)
         except (AnprError, OSError) as error:
@@ -176,15 +183,38 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _armed(settings: Settings) -> Finding:
-    if settings.outputs.arm == "calibrated" and not (settings.state_folder / CALIBRATED).exists():
-        return Finding("WARN", "armed", "hits signal nothing before the calibration is accepted: anpr-node console")
+    if settings.outputs.arm == "calibrated" and not is_calibrated(settings.state_folder):
+        return Finding(
+            "WARN", "armed", "hits signal nothing before the installation is reported: anpr-node console, install"
+        )
     return Finding("OK", "armed", "hits are signalled")
 
 
 def _sms(settings: Settings) -> Finding:
-    if settings.sms.numbers:
-        return Finding("WARN", "sms", "this version drives no modem: nobody is told by SMS")
-    return Finding("OK", "sms", "no numbers named")
+    section = settings.sms
+    if not section.numbers:
+        return Finding("OK", "sms", "no numbers named")
+    if settings.modem.kind == "none":
+        return Finding("WARN", "sms", "numbers are named and no modem: nobody is told; set modem.kind = 'serial'")
+    return Finding(
+        "OK", "sms", f"{len(section.numbers)} are told of top hits that nobody took in {section.after_s:g} s"
+    )
+
+
+def _modem(settings: Settings) -> Finding:
+    """Ask it, unless the node has it already."""
+    if settings.modem.kind == "none":
+        return Finding("OK", "modem", "none")
+    report = modem_keeper.ask(settings)
+    state, link = report.modem, report.link
+    seen = f"{state.model}, card {state.sim}, {state.registration} {state.operator}, signal {state.signal_dbm} dBm"
+    if settings.modem.kind == "simulated":
+        return Finding("WARN", "modem", "simulated; on a node set modem.kind = 'serial'")
+    if state.sim != "ready" or not state.is_registered:
+        return Finding("FAIL", "modem", f"{seen}; see docs/modem.md")
+    if not link.up:
+        return Finding("WARN", "modem", f"{seen}; {link.interface} is down: the operating system makes the data link")
+    return Finding("OK", "modem", seen)
 
 
 def _access(settings: Settings) -> Finding:

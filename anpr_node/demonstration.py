@@ -6,6 +6,7 @@ import contextlib
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from anpr_node import config
 from anpr_node.audit import By
@@ -22,13 +23,16 @@ HOTLIST = """vrm,country,category,reason,issuer
 WOB-DE 77,D,local,burglary suspect (demo),zone
 1-KEU-001,B,inspection,no inspection: logged only (demo),zone
 """
+SMS = {"numbers": ["+32470000000"], "place": "demo road", "after_s": 5.0}
+"""Nobody takes the demo's hits: its simulated modem tells about them."""
 PLANTED = ("1VOL112", "2ZOE404", "WOBDE77", "1KEU001")
 
 
 def run(folder: Path, seconds: float | None, light: str, seed: int) -> None:
     """Run live until the time is over, Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end alike, and leave nothing behind
-    settings = config.parse({"camera": {"light": light, "seed": seed}, "store": {"folder": str(folder)}}, "demo")
+    sections: dict[str, Any] = {"camera": {"light": light, "seed": seed}, "store": {"folder": str(folder)}}
+    settings = config.parse({**sections, "modem": {"kind": "simulated"}, "sms": SMS}, "demo")
     _import_hotlist(settings, folder)
     with Node(settings, open_platform(settings, planted=PLANTED)) as node:
         view = LiveView(node)

@@ -64,6 +64,38 @@ class WiringError(AnprError, OSError):
     """A pin cannot be driven: in use, absent, or held longer than the circuit allows."""
 
 
+class ModemError(AnprError, OSError):
+    """The modem, its card or its network does not do what it should; the node goes on without it."""
+
+
+class ModemGone(ModemError):
+    """The modem's device is not there, or went away."""
+
+
+class ModemTaken(ModemGone):
+    """The modem's device is in another program's hands."""
+
+
+class ModemSilent(ModemError):
+    """The modem did not answer a command in its time."""
+
+
+class ModemRestarted(ModemError):
+    """The modem started anew in the middle of a command."""
+
+
+class ModemRefused(ModemError):
+    """The modem answered a command with an error."""
+
+
+class ModemLocked(ModemError):
+    """The card wants a PIN that is not given, was refused before, or must not be tried: a person has to see to it."""
+
+
+class ModemLeft(ModemError):
+    """The node stops, and the modem is left in the middle of what it was doing."""
+
+
 class PowerFailing(AnprError, OSError):
     """The supply has given its warning: the node stops in order while the hold-up lasts."""
 

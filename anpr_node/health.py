@@ -40,7 +40,7 @@ def look(settings: Settings, sleep: Callable[[float], None] = time.sleep) -> lis
     before = read_heartbeat(settings)
     sleep(LOOK_S)
     after = read_heartbeat(settings)
-    return [_frames(before, after), _store(settings, after), _clock(), _office(after)]
+    return [_frames(before, after), _store(settings, after), _clock(), _office(settings)]
 
 
 def _frames(before: dict[str, Any] | None, after: dict[str, Any] | None) -> Finding:
@@ -69,14 +69,19 @@ def _clock() -> Finding:
     return Finding(verdict, "clock", f"{now:%Y-%m-%d %H:%M} UTC")
 
 
-def _office(beat: dict[str, Any] | None) -> Finding:
+def _office(settings: Settings) -> Finding:
     """A node without a back office has nothing to reach."""
-    sinks = (beat or {}).get("sinks")
-    if not sinks:
+    if not settings.sinks:
         return Finding("OK", "office", "none named")
-    if any(sink.get("reached") for sink in sinks):
-        return Finding("OK", "office", "reached")
     up_s = float(UPTIME.read_text("ascii").split()[0])
+    since_ns = time.time_ns() - round(up_s * 1e9)
+    try:
+        with use_store(settings.state_folder) as database:
+            row = database.execute("SELECT max(answered_ns) FROM sink_state").fetchone()
+    except (AnprError, OSError) as error:
+        return Finding("FAIL", "office", str(error))
+    if row[0] is not None and row[0] >= since_ns:
+        return Finding("OK", "office", "reached since the start")
     if up_s < GRACE_S:
         return Finding("FAIL", "office", f"not reached yet; kept all the same after {GRACE_S:g} s")
     return Finding("WARN", "office", f"not reached in {up_s:.0f} s; kept, the link may be down")

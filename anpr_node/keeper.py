@@ -26,6 +26,7 @@ NS_PER_S = 1_000_000_000
 CHECKPOINT_EVERY_S = 5.0
 """The recorder never writes the log back itself: this comes first, whatever else fails."""
 ROOM_EVERY_S = 10.0
+ASK_SOURCE_EVERY_S = 60.0
 PURGE_EVERY_S = 600.0
 FIRST_PURGE_S = 30.0
 """Not at once: a start has enough to do."""
@@ -60,6 +61,7 @@ class Keeper:
         self._folder: Path = settings.state_folder
         self._terms = settings.policy.terms
         self._limits = retention.Limits(settings.store.quota_mb * 1_000_000, settings.store.free_mb_min * 1_000_000)
+        self._ask_source = _Every(ASK_SOURCE_EVERY_S)
         settled_ns = clock.monotonic_ns() + round(FIRST_PURGE_S * NS_PER_S)
         self._checkpoint, self._room = _Every(CHECKPOINT_EVERY_S), _Every(ROOM_EVERY_S)
         self._purge, self._scrub_day = _Every(PURGE_EVERY_S, settled_ns), _Every(SCRUB_EVERY_S, settled_ns)
@@ -74,6 +76,8 @@ class Keeper:
         now_ns = self._clock.monotonic_ns()
         if self._checkpoint.is_due(now_ns):
             self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if self._ask_source.is_due(now_ns):
+            self._clock.ask_source()
         self._correct_times(now_ns)
         if not self._is_correction_due() and self._purge.is_due(now_ns) and self._is_believed(now_ns):
             self._purging = True

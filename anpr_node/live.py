@@ -33,7 +33,7 @@ class LiveView:
 
     def refresh(self) -> None:
         """New reads, then the status line where there is a terminal to rewrite it on."""
-        for recorded in list(self._node.recent):
+        for recorded in list(self._node.desk.recent):
             if recorded.read.read_id not in self._shown:
                 self._shown.add(recorded.read.read_id)
                 self._print(self._line(recorded))
@@ -71,5 +71,13 @@ def status_line(now: Snapshot) -> str:
         f"relay {'CLOSED' if now.relay_on else 'open':<6} LED {'ON' if now.led_on else 'off':<3} "
         f"IR {'on' if now.illuminator_on else 'OFF':<3} | loop {now.loop_ms_median:.1f} ms | "
         f"queue {now.queue_depth}/{now.queue_max} | frames {now.frames} lost {now.frames_lost} | "
-        f"reads {now.reads} hits {now.hits}"
+        f"reads {now.reads} hits {now.hits}{_messages(now)}"
     )
+
+
+def _messages(now: Snapshot) -> str:
+    if now.modem is None:
+        return ""
+    account, signal = now.modem["messages"], now.modem["modem"]["signal_dbm"]
+    told = account["sent"] + account["delivered"]
+    return f" | modem {'-' if signal is None else signal} dBm, SMS {told} of {told + account['waiting']}"

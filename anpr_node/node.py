@@ -2,14 +2,15 @@
 
 Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
 A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
-in order. Any thread that ends, ends the node; systemd starts it again.
+in order; a fifth, with threads of its own for each sink, sends what waits; a sixth keeps the modem where there is one.
+Any thread that ends, ends the node; systemd starts it again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-import queue
 import shutil
 import sqlite3
 import threading
@@ -17,42 +18,40 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from anpr_node import __version__, audit
-from anpr_node.alert.signals import signals_of
 from anpr_node.config import Settings
 from anpr_node.daylight import DayNight
+from anpr_node.desk import TICK_S, Desk
 from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.pwm_trigger import PwmTrigger
-from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError, StoreLogLost
-from anpr_node.hotlist.matching import open_matcher
+from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError
 from anpr_node.keeper import Keeper
-from anpr_node.pipeline import Pipeline, Ripe
-from anpr_node.recorder import Recorded, Recorder
+from anpr_node.modem_keeper import ModemKeeper, as_row
+from anpr_node.pipeline import Pipeline
 from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
-from anpr_node.store.database import checkpoint, note_start, open_store
-from anpr_node.store.sealing import load_seal
+from anpr_node.store.database import note_start, open_store
+from anpr_node.tap import Tap
+from anpr_node.uplink.uplink import Health, Uplink
 from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
 
 TIMEOUTS_MAX = 30
 """So many trigger periods in a row without a frame end the node: only a restart can bring a stalled camera back."""
-TICK_S = 0.02
-STORE_RETRY_S = 1.0
 JOIN_S = 5.0
 """At the stop each thread gets so long; what the recorder has not written by then is dropped and counted."""
-STORE_BUSY_S = 0.2
-"""The recorder waits no longer than this for another writer at once: pulses end by its tick."""
 KEEP_EVERY_S = 0.5
+KEEP_RETRY_S = 1.0
 KEEPER_BUSY_S = 0.05
 """The keeper waits shorter than the recorder: while it waits for a reader, nobody writes."""
 START_FREE_MB_MIN = 10
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 LOOP_TIMES_KEPT = 300
-RECENT_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +77,22 @@ class Snapshot:
     repeats: int = 0
     missed_turns: int = 0
     light: str = "night"
+    modem: dict[str, Any] | None = None
 
 
 class Node:
     """One running node. `start` it, wait for `ended`, then `stop` it; use it as a context manager."""
 
-    def __init__(self, settings: Settings, platform: Platform, timeouts_max: int | None = TIMEOUTS_MAX) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        platform: Platform,
+        timeouts_max: int | None = TIMEOUTS_MAX,
+        health: Health | None = None,
+    ) -> None:
         """Load the models and open the store once, so that what is wrong shows before any thread runs.
 
-        `timeouts_max` is None where a supervision decides what a missing frame means.
+        `timeouts_max` is None where a supervision decides what a missing frame means. `health` makes the heartbeats.
 
         Raises:
             ModelError: a model does not fit its contract.
@@ -99,29 +105,33 @@ class Node:
         self._pipeline = Pipeline(
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
-        self._seal = load_seal(Path(settings.store.sealed_for)) if settings.store.sealed_for else None
+        self.desk = Desk(settings, platform)
+        self.tap = Tap()
+        self._uplink = Uplink(settings, platform.clock, health)
         self._note_start()
-        self._queue: queue.Queue[Ripe] = queue.Queue(settings.queue.reads_max)
-        self._waiting: Ripe | None = None
-        """What the store did not take yet."""
-        self._stopping, self._giving_up, self._loop_ended = threading.Event(), threading.Event(), threading.Event()
+        self._stopping = threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
-        self.recent: deque[Recorded] = deque(maxlen=RECENT_KEPT)
+        self.is_alarmed = self.is_unlinked = False
+        """What the watch says; the LED shows it."""
         self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
-        self._timeouts = self._frames_lost = self._reads_dropped = 0
-        self._reads = self._hits = self._store_failures = 0
+        self._timeouts = self._frames_lost = 0
         self._daynight = DayNight(settings.daynight) if settings.daynight.mode == "auto" else None
         self._passages_seen = (0, 0)
         self._threads = [
             threading.Thread(target=self._guard, args=(body,), name=name)
             for name, body in (
+                ("uplink", lambda: self._uplink.run(self._stopping)),
                 ("inputs", self._watch_inputs),
                 ("keeper", self._keep),
-                ("recorder", self._record),
+                ("recorder", lambda: self.desk.work(self._stopping)),
                 ("loop", self._loop),
             )
         ]
+        self.modem = ModemKeeper(settings, platform.modem, platform.clock) if platform.modem is not None else None
+        if self.modem is not None:
+            body = partial(self.modem.work, self._stopping)
+            self._threads.insert(0, threading.Thread(target=self._guard, args=(body,), name="modem"))
         self._recorder = next(thread for thread in self._threads if thread.name == "recorder")
 
     def _note_start(self) -> None:
@@ -180,24 +190,15 @@ class Node:
         self._stopping.set()
         for thread in reversed(self._threads):  # the loop first: it feeds the recorder
             self._join(thread)
-        self._giving_up.set()
+        self.desk.give_up()
         self._join(self._recorder)  # the pins are its own until its last commit is over
-        self._count_left()
+        self.desk.count_left()
         self.platform.close()
 
     @staticmethod
     def _join(thread: threading.Thread) -> None:
         if thread.ident is not None:
             thread.join(JOIN_S)
-
-    def _count_left(self) -> None:
-        left = self._queue.qsize() + (self._waiting is not None)
-        if left:
-            log.error("%d reads dropped: they were not on the card when the node had to stop", left)
-        self._reads_dropped += left
-        self._waiting = None
-        with self._queue.mutex:
-            self._queue.queue.clear()
 
     def _guard(self, body: Callable[[], None]) -> None:
         """The one broad except of a thread: whatever ends it is logged and ends the node."""
@@ -222,7 +223,8 @@ class Node:
         """Follow faults and presence, and end the node in order when the supply gives its warning."""
         while not self._stopping.wait(TICK_S):
             self.platform.tick()
-            self.platform.outputs.led.show("fault", self._is_faulty())
+            self.platform.outputs.led.show("fault", self.is_alarmed or self._is_faulty())
+            self.platform.outputs.led.show("no_link", self.is_unlinked)
             self._expect_power()
 
     def _is_faulty(self) -> bool:
@@ -233,7 +235,7 @@ class Node:
         try:
             self._capture_and_process()
         finally:
-            self._loop_ended.set()
+            self.desk.close()
 
     def _capture_and_process(self) -> None:
         """Capture, process, hand over; never waits for the recorder."""
@@ -252,10 +254,11 @@ class Node:
             self._frames_lost += max(0, frame.sequence - next_sequence)
             next_sequence = frame.sequence + 1
             started_s = time.perf_counter()
-            self._hand_over(self._pipeline.process(frame))
+            self.desk.hand_over(self._pipeline.process(frame))
             self._follow_daylight(frame)
+            self.tap.offer(frame, functools.partial(self._pipeline.boxes_in, frame))
             self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
-        self._hand_over(self._pipeline.finish())
+        self.desk.hand_over(self._pipeline.finish())
 
     def _follow_daylight(self, frame: Frame) -> None:
         if self._daynight is None:
@@ -268,46 +271,6 @@ class Node:
             log.info("light %s", light)
             self.platform.use_light(light)
 
-    def _hand_over(self, ripe: list[Ripe]) -> None:
-        for item in ripe:
-            try:
-                self._queue.put_nowait(item)
-            except queue.Full:
-                self._reads_dropped += 1
-                log.error("read dropped: the recorder is %d reads behind", self._queue.qsize())
-
-    def _record(self) -> None:
-        """The recorder's thread.
-
-        A store that breaks is replaced by a sound one for what waits; then the node ends, so that everybody who had the
-        broken one open begins anew.
-        """
-        try:
-            self._record_into_store()
-        except StoreDamaged:
-            self._stopping.set()
-            recovery.make_sound(
-                self._settings.state_folder, self.platform.clock.utc_ns(self.platform.clock.monotonic_ns())
-            )
-            self._record_into_store()
-            raise
-
-    def _record_into_store(self) -> None:
-        """Store, match and signal until the loop has ended and everything it handed over is on the card."""
-        outputs, settings = self.platform.outputs, self._settings
-        outputs.led.show("ok")
-        with contextlib.ExitStack() as open_now:
-            database = open_now.enter_context(contextlib.closing(open_store(settings.state_folder, STORE_BUSY_S)))
-            matcher = open_now.enter_context(contextlib.closing(open_matcher(database, settings)))
-            signals = signals_of(outputs, settings)
-            writer = Recorder(database, signals, self.platform.clock, matcher, settings.policy, self._seal)
-            while self._has_work() and not self._giving_up.is_set():
-                outputs.tick()
-                self._waiting = self._waiting or self._next_ripe()
-                if self._waiting and self._store(writer, self._waiting):
-                    self._waiting = None
-            checkpoint(database)
-
     def _keep(self) -> None:
         """Retention, room and the log, beside the recorder; ends with it, after a store that is broken or full."""
         with contextlib.closing(open_store(self._settings.state_folder, KEEPER_BUSY_S)) as database:
@@ -319,44 +282,11 @@ class Node:
                     raise
                 except (StoreError, sqlite3.Error) as error:
                     log.error("the record is not kept in order now: %s", error)
-                    self._stopping.wait(STORE_RETRY_S)
+                    self._stopping.wait(KEEP_RETRY_S)
 
-    def _has_work(self) -> bool:
-        return self._waiting is not None or not self._loop_ended.is_set() or not self._queue.empty()
-
-    def _next_ripe(self) -> Ripe | None:
-        try:
-            return self._queue.get(timeout=TICK_S)
-        except queue.Empty:
-            return None
-
-    def _store(self, writer: Recorder, ripe: Ripe) -> bool:
-        """Whether the read is on the card now. A full card may get room again: it is tried until the node must stop."""
-        try:
-            recorded = writer.record(ripe.read, ripe.evidence, ripe.decided_ns)
-        except StoreDamaged:
-            recovery.mark_damaged(self._settings.state_folder)
-            raise
-        except StoreLogLost:
-            raise
-        except StoreError as error:
-            self._store_failures += 1
-            log.error("%s", error)
-            if self._must_give_up(STORE_RETRY_S):
-                raise
-            return False
-        self._reads += recorded.read.corrects is None
-        self._hits += len(recorded.shown_hits)
-        self.recent.append(recorded)
-        return True
-
-    def _must_give_up(self, wait_s: float) -> bool:
-        """Wait before the store is tried again. Pulses end meanwhile: a relay must not stay closed for a full card."""
-        for _ in range(round(wait_s / TICK_S)):
-            self.platform.outputs.tick()
-            if self._giving_up.wait(TICK_S):
-                return True
-        return False
+    def new_read_id(self, utc_ns: int) -> str:
+        """The id of a read that is not the loop's own."""
+        return self._pipeline.ids.make(utc_ns)
 
     def _missed_turns(self) -> int:
         trigger = self.platform.trigger
@@ -372,13 +302,13 @@ class Node:
             timeouts=self._timeouts,
             loop_ms_median=times[len(times) // 2],
             loop_ms_max=times[-1],
-            queue_depth=self._queue.qsize(),
+            queue_depth=self.desk.depth,
             queue_max=self._settings.queue.reads_max,
-            reads_dropped=self._reads_dropped,
+            reads_dropped=self.desk.dropped,
             unread=self._pipeline.counters.unread,
-            reads=self._reads,
-            hits=self._hits,
-            store_failures=self._store_failures,
+            reads=self.desk.reads,
+            hits=self.desk.hits,
+            store_failures=self.desk.store_failures,
             relay_on=outputs.relay.is_on,
             led_on=outputs.led.is_on,
             illuminator_on=outputs.illuminator.is_on,
@@ -386,4 +316,5 @@ class Node:
             repeats=self._pipeline.counters.repeats,
             missed_turns=self._missed_turns(),
             light=self._daynight.light if self._daynight else "night",
+            modem=as_row(self.modem.report) if self.modem is not None else None,
         )

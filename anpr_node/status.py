@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from anpr_node.store.database import figures, use_store
 from anpr_node.store.events import last_events
 from anpr_node.store.silence import count_shown
 from anpr_node.supervision.alarms import Alarm
+from anpr_node.uplink.standing import as_lines, reads_per_hour, standing
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
 NS_PER_S = 1_000_000_000
+STARTED_S = time.monotonic()
 
 
 def heartbeat_path(settings: Settings) -> Path:
@@ -33,14 +35,23 @@ def heartbeat_path(settings: Settings) -> Path:
     return (RUN_FOLDER if os.access(RUN_FOLDER, os.W_OK) else settings.state_folder) / HEARTBEAT
 
 
-def write_heartbeat(settings: Settings, snapshot: Snapshot, alarms: Sequence[Alarm] = ()) -> None:
+def write_heartbeat(
+    settings: Settings, snapshot: Snapshot, alarms: Sequence[Alarm] = (), health: Mapping[str, object] | None = None
+) -> None:
     """Replace the heartbeat in one step, so that a reader never sees half of it."""
     path = heartbeat_path(settings)
     fresh = path.with_suffix(".new")
     raised = [
         {"kind": a.kind, "since_s": a.raised_ns / NS_PER_S, "detail": a.detail, "advice": a.advice} for a in alarms
     ]
-    beat = {"at_s": time.time(), "pid": os.getpid(), **asdict(snapshot), "alarms": raised}
+    beat = {
+        "at_s": time.time(),
+        "uptime_s": round(time.monotonic() - STARTED_S),
+        "pid": os.getpid(),
+        **asdict(snapshot),
+        "alarms": raised,
+        "health": dict(health or {}),
+    }
     fresh.write_text(json.dumps(beat), encoding="utf-8")
     fresh.replace(path)
 
@@ -63,6 +74,8 @@ def collect(settings: Settings) -> dict[str, Any]:
         events = last_events(database)
         record = figures(database)
         alarms = lists.overdue(database, settings, now_ns)
+        uplink = standing(database, settings, now_ns)
+        hourly = reads_per_hour(database, settings, now_ns)
     running = read_heartbeat(settings)
     return {
         "node_id": settings.node.id,
@@ -75,6 +88,8 @@ def collect(settings: Settings) -> dict[str, Any]:
         "first_read_s": shown.first_ns and shown.first_ns / NS_PER_S,
         "last_read_s": shown.last_ns and shown.last_ns / NS_PER_S,
         "outbox": shown.outbox,
+        "uplink": uplink,
+        "health": {**(running["health"] if running else {}), **hourly},
         "record": record,
         "audit_head": audit.head(settings.state_folder),
         "hotlists": [
@@ -88,6 +103,7 @@ def collect(settings: Settings) -> dict[str, Any]:
             for s in in_force
         ],
         "hotlist_alarms": [f"list {name}: {problem}" for name, problem in alarms],
+        "system_uptime_s": round(time.clock_gettime(time.CLOCK_BOOTTIME)),
         "disk_free_mb": shutil.disk_usage(settings.state_folder).free // 1_000_000,
         "state_folder": str(settings.state_folder),
     }
@@ -106,6 +122,7 @@ def as_text(status: dict[str, Any]) -> str:
         lines.append("running     no (start it with: anpr-node run)")
     lines += [f"ALARM       {alarm['kind']} ({alarm['detail']}): {alarm['advice']}" for alarm in status["alarms"]]
     lines.append(f"reads       {status['reads']} stored, {status['hits']} hits, {status['outbox']} waiting to be sent")
+    lines += as_lines(status["uplink"])
     for entry in status["hotlists"]:
         lines.append(
             f"hotlist     {entry['list_id']}: {entry['entries']} entries, {entry['age_h']} h old"

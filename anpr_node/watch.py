@@ -27,11 +27,16 @@ from anpr_node.supervision.recovery import Ladder, Taken
 from anpr_node.supervision.supervisor import Supervisor
 from anpr_node.supervision.vitals import EXHAUSTED_WATCHDOG_S, WATCHDOG_S, Vitals
 from anpr_node.supervision.watched import WatchedCamera
+from anpr_node.upkeep import Caretaker
 
 log = logging.getLogger(__name__)
 
 HEAT_PERIOD_S = 5.0
 PENDING_MAX = 1000
+LINK_ALARMS = {"sink_silent", "link_down", "modem_searching", "modem_denied"}
+"""What the LED shows as `no_link`: nothing at the roadside is broken."""
+STEPS_A_DAY_MAX = 1000
+"""More than what all allowances of camera and modem make in a day."""
 
 
 def watched(platform: Platform) -> tuple[Platform, WatchedCamera]:
@@ -52,19 +57,33 @@ class Watch:
         self._clock = node.platform.clock
         self._usual: dict[int, float] = {}
         self._supervisor = Supervisor(self._clock, self._usual_reads, settings.state_folder)
+        self._caretaker = Caretaker(settings, self._database)
         self._ladder = Ladder(self._earlier_steps())
         self._vitals = Vitals(time.monotonic())
         self._pending: deque[Event] = deque(maxlen=PENDING_MAX)
         self._stored = ""
         self._heat_due_s = 0.0
+        self._last_heat = Heat()
         self._patience_s = WATCHDOG_S
         self.thermometer: Thermometer = BoardThermometer()
         self.gave_up: AnprError | None = None
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """Those raised now."""
-        return self._supervisor.alarms
+        """Those raised now: the camera's, the record's, the modem's."""
+        modem = self._node.modem
+        return self._supervisor.alarms + self._caretaker.alarms + (modem.report.alarms if modem is not None else ())
+
+    def health(self) -> dict[str, object]:
+        """The board and the camera as they are now, for the heartbeat."""
+        heat = self._last_heat
+        return {
+            "temperature_c": heat.temperature_c,
+            "throttled": heat.throttled,
+            "undervoltage": heat.undervoltage,
+            "frame_age_s": round(self._vitals.frame_age_s(time.monotonic()), 1),
+            "clock": self._clock.state().source,
+        }
 
     def close(self) -> None:
         """Write what is left to write; give the connection back."""
@@ -74,9 +93,10 @@ class Watch:
     def beat(self) -> None:
         """One round of everything."""
         now_ns, now_s = self._clock.monotonic_ns(), time.monotonic()
-        changes = self._look_around(now_ns, now_s)
+        changes = self._look_around(now_ns, now_s) + self._caretaker.look(now_ns, self._clock.utc_ns(now_ns))
         for alarm in changes:
             self._announce(alarm)
+        self._show()
         self._recover(self._clock.utc_ns(now_ns))
         self._write_events()
         self._feed(now_ns, now_s)
@@ -95,7 +115,7 @@ class Watch:
         return changes
 
     def _note_reads(self, now_ns: int) -> None:
-        recent = self._node.recent
+        recent = self._node.desk.recent
         stored = recent[-1].read.read_id if recent else ""
         if stored != self._stored:
             self._stored = stored
@@ -105,7 +125,13 @@ class Watch:
         if now_s < self._heat_due_s:
             return None
         self._heat_due_s = now_s + HEAT_PERIOD_S
-        return self.thermometer.read()
+        self._last_heat = self.thermometer.read()
+        return self._last_heat
+
+    def _show(self) -> None:
+        """Tell the node what its LED says: a fault needs a visit, a link may come back."""
+        kinds = {alarm.kind for alarm in self.alarms}
+        self._node.is_unlinked, self._node.is_alarmed = bool(kinds & LINK_ALARMS), bool(kinds - LINK_ALARMS)
 
     def _announce(self, alarm: Alarm) -> None:
         if alarm.cleared_ns is None:
@@ -116,11 +142,12 @@ class Watch:
             self._pending.append(Event(alarm.cleared_ns, "cleared", alarm.kind, alarm.detail))
 
     def _recover(self, utc_ns: int) -> None:
-        stage = self._ladder.next_step(utc_ns, [alarm.kind for alarm in self.alarms])
+        kinds = [alarm.kind for alarm in self._supervisor.alarms]
+        stage = self._ladder.next_step(utc_ns, kinds)
         if stage is None:
             return
         log.warning("recovery: %s", stage)
-        self._pending.append(Event(utc_ns, "recovery", stage, ", ".join(alarm.kind for alarm in self.alarms)))
+        self._pending.append(Event(utc_ns, "recovery", stage, ", ".join(kinds)))
         steps: dict[Stage, Callable[[], None]] = {
             "stream": lambda: self._camera.ask_for(self._restart_stream),
             "driver": lambda: self._camera.ask_for(self._reopen_camera),
@@ -178,7 +205,7 @@ class Watch:
 
     def _earlier_steps(self) -> list[Taken]:
         since_ns = self._clock.utc_ns(self._clock.monotonic_ns()) - NS_PER_DAY
-        events = last_events(self._database, 100, "recovery", since_ns)
+        events = last_events(self._database, STEPS_A_DAY_MAX, "recovery", since_ns)
         return [Taken(stage, event.at_ns) for event in reversed(events) for stage in STAGES if stage == event.kind]
 
     def _usual_reads(self, utc_ns: int) -> float:

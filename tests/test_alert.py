@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from gpiozero.pins.mock import MockFactory
@@ -13,11 +12,8 @@ from sqlite_utils import Database
 
 from anpr_node.alert.restraint import Restraint
 from anpr_node.alert.signals import Signals
-from anpr_node.alert.sms import find_due, send_due
-from anpr_node.config import Settings, parse
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import PATTERNS, Outputs, Pins, RelayLimits
-from anpr_node.errors import ConfigError, WiringError
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store.reads import add_read
@@ -183,98 +179,29 @@ def test_one_silent_entry_silences_all(outputs: Outputs, caplog: pytest.LogCaptu
     assert caplog.text == ""
 
 
-@dataclass
-class Phone:
-    """A modem with its messages; `broken` numbers are not reached."""
-
-    sent: list[tuple[str, str]] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
-
-    def send(self, number: str, text: str) -> None:
-        if number in self.broken:
-            raise WiringError("no network")
-        self.sent.append((number, text))
-
-
-SMS = {"numbers": ["+32470000001", "+32470000002"], "place": "N69 km 12", "after_s": 30.0, "per_hour_max": 2}
-
-
-@pytest.fixture
-def telling() -> Settings:
-    return parse({"sms": SMS}, "test")
-
-
-def put(store: Database, number: int, at_s: float = 0, **changes: object) -> None:
+def put(store: Database, number: int, **changes: object) -> None:
     vrm = f"1ABC{number:03}"
-    found = hit(vrm, *changes.pop("actions", ENTRY.actions), hit_id=f"0192-hit{number:05}", read_id=f"r{number}",  # type: ignore[arg-type, misc]
-                raised_at_ns=int(at_s * NS_PER_S), **changes)  # fmt: skip
+    found = hit(vrm, *changes.pop("actions", ENTRY.actions), hit_id=f"0192-hit{number:05}", read_id=f"r{number}")  # type: ignore[arg-type, misc]
     add_read(store, read(vrm, f"r{number}"), encode(evidence()), [found])
 
 
-def test_a_top_hit_that_nobody_takes_is_told_by_sms(store: Database, telling: Settings) -> None:
-    phone = Phone()
-    put(store, 1, at_s=36_000)
-    assert send_due(store, phone, telling, 36_029 * NS_PER_S) == 0, "the back office still has time"
-    assert send_due(store, phone, telling, 36_030 * NS_PER_S) == 2
-    assert send_due(store, phone, telling, 36_031 * NS_PER_S) == 0, "told once"
-    assert [number for number, _ in phone.sent] == SMS["numbers"]
-    text = phone.sent[0][1]
-    assert text == "ANPR N69 km 12 lane 1: seize 10:00:00Z ref hit00001. Unverified. Link is down."
-    assert "ABC" not in text
-    assert len(text) <= 160
-
-
-def test_what_the_back_office_has_is_not_told(store: Database, telling: Settings) -> None:
-    put(store, 1)
-    store.execute("DELETE FROM outbox WHERE kind = 'hit'")
-    assert find_due(store, telling, 60 * NS_PER_S) is None
-
-
 @pytest.mark.parametrize(
-    "changes",
-    [{"actions": ("relay",)}, {"actions": ("batch",)}, {"actions": ("silent",)}, {"held_back": "repeat"},
-     {"match": "retrospective"}],
-)  # fmt: skip
-def test_other_hits_are_not_told(store: Database, telling: Settings, changes: dict[str, object]) -> None:
-    put(store, 1, **changes)
-    assert find_due(store, telling, 60 * NS_PER_S) is None
-
-
-def test_a_read_with_a_silent_hit_is_not_told(store: Database, telling: Settings) -> None:
-    both = [hit(hit_id="a"), hit("1ABC123", "silent", hit_id="b")]
-    add_read(store, read(), encode(evidence()), both)
-    assert find_due(store, telling, 60 * NS_PER_S) is None
-
-
-def test_messages_are_few_and_late_ones_are_left(store: Database, telling: Settings) -> None:
-    phone = Phone()
-    for number in range(4):
-        put(store, number, at_s=number)
-    told = [send_due(store, phone, telling, second * NS_PER_S) for second in range(60, 70)]
-    assert told == [2, 2, *[0] * 8], "two hits in an hour"
-    assert find_due(store, telling, (3600 + 120) * NS_PER_S) is None, "the others are too old by then"
-    assert find_due(store, parse({}, "test"), 60 * NS_PER_S) is None, "nobody to tell"
-
-
-def test_a_modem_that_fails_is_tried_again(
-    store: Database, telling: Settings, caplog: pytest.LogCaptureFixture
+    ("category", "actions", "lane"),
+    [
+        ("seize", ("relay", "led", "uplink", "sms"), "hit"),
+        ("insurance", ("batch",), "batch"),
+        ("discreet", ("silent",), "hit"),
+        ("insurance", ("relay",), "batch"),
+        ("insurance", ("relay", "uplink"), "hit"),
+        ("seize", ("batch",), "batch"),
+        ("local", ("relay",), "hit"),
+    ],
+)
+def test_the_outbox_says_how_urgent_a_hit_is(
+    store: Database, category: str, actions: tuple[str, ...], lane: str
 ) -> None:
-    phone = Phone(broken=set(SMS["numbers"]))  # type: ignore[arg-type]
-    put(store, 1)
-    assert send_due(store, phone, telling, 40 * NS_PER_S) == 0
-    assert "no network" in caplog.text
-    phone.broken = {"+32470000001"}
-    assert send_due(store, phone, telling, 50 * NS_PER_S) == 1
-    assert send_due(store, phone, telling, 60 * NS_PER_S) == 0
-
-
-def test_numbers_are_international() -> None:
-    with pytest.raises(ConfigError, match=r"\+32470123456"):
-        parse({"sms": {"numbers": ["0470123456"]}}, "test")
-
-
-def test_the_outbox_says_how_urgent_a_hit_is(store: Database) -> None:
-    put(store, 1)
-    put(store, 2, actions=("batch",))
-    rows = store.execute("SELECT h.actions FROM outbox o JOIN hit h ON h.hit_id = o.ref ORDER BY o.item_id").fetchall()
-    assert ["uplink" in json.loads(actions) for (actions,) in rows] == [True, False]
+    """An entry's own actions come first, then what its category does."""
+    found = replace(hit(), entry=replace(ENTRY, category=category, actions=actions))
+    add_read(store, read(), encode(evidence()), [found])
+    kinds = [kind for (kind,) in store.execute("SELECT kind FROM outbox ORDER BY item_id")]
+    assert kinds == [lane, *["sms"] * ("sms" in actions), "read"]

@@ -127,6 +127,7 @@ def test_a_file_is_overwritten_before_it_is_deleted(tmp_path: Path) -> None:
     "tables",
     [
         {"a": {"text": 'quo"te\nline é', "n": 1, "f": 0.5, "yes": True, "many": ["x", "y"], "none": []}},
+        {"a": [{"name": "x", "deep": {"n": 1}}, {"name": "y"}], "b": 1},
         {"a": {"b": {"c d": {"deep": 1}}, "x": 2}, "last": {}},
     ],
 )

@@ -59,6 +59,12 @@ COMMANDS = [
     ["user", "list"],
     ["user", "remove"],
     ["purge"],
+    ["uplink", "status"],
+    ["uplink", "refused"],
+    ["uplink", "retry"],
+    ["uplink", "overview"],
+    ["uplink", "schema"],
+    ["sink"],
     ["store", "encrypt"],
 ]
 
@@ -205,7 +211,11 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
 def test_check_warns_of_messages_that_nobody_sends(config: Path) -> None:
     assert "OK   sms" in call("check", "--config", config).stdout
     config.write_text(f'{config.read_text()}\n[sms]\nnumbers = ["+32470123456"]\n')
-    assert "WARN sms           this version drives no modem" in call("check", "--config", config).stdout
+    assert "WARN sms           numbers are named and no modem" in call("check", "--config", config).stdout
+    config.write_text(f'{config.read_text()}\n[modem]\nkind = "simulated"\n')
+    result = call("check", "--config", config).stdout
+    assert "OK   sms           1 are told" in result
+    assert "WARN modem         simulated" in result
 
 
 def test_check_says_what_to_do(config: Path, tmp_path: Path) -> None:
@@ -269,3 +279,36 @@ def test_every_command_stands_behind_the_guard_and_in_the_roles() -> None:
         return found
 
     assert set(walk(main, ())) <= set(known)
+
+
+@pytest.fixture
+def with_modem(config: Path) -> Path:
+    sections = '[modem]\nkind = "simulated"\npower_fitted = true\npower_off_s = 1.0\n'
+    config.write_text(f"{config.read_text()}\n{sections}")
+    return config
+
+
+def test_modem_status_asks_the_modem_itself_where_no_node_runs(with_modem: Path) -> None:
+    shown = call("modem", "status", "--config", with_modem)
+    assert shown.exit_code == 0, shown.output
+    assert "modem       SIMCOM_SIM7600E-H, 38 °C, card ready\n" in shown.stdout
+    assert "network     home, Proximus LTE, signal -71 dBm\n" in shown.stdout
+    row = json.loads(call("modem", "status", "--json", "--config", with_modem).stdout)
+    assert (row["modem"]["operator"], row["link"]["up"], row["alarms"]) == ("Proximus", True, [])
+    assert "in 45 ms" in call("modem", "ping", "--config", with_modem).stdout
+    assert "was off for 1 s" in call("modem", "power-cycle", "--config", with_modem).stdout
+
+
+@pytest.mark.parametrize("command", ["status", "ping", "power-cycle"])
+def test_without_a_modem_its_commands_say_what_to_set(config: Path, command: str) -> None:
+    result = call("modem", command, "--config", config)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: no ")
+    assert "modem." in result.stderr
+
+
+def test_a_modem_that_is_not_there_fails_the_check(config: Path) -> None:
+    config.write_text(f'{config.read_text()}\n[modem]\nkind = "serial"\ndevice = "/dev/no-such-modem"\n')
+    result = call("check", "--config", config)
+    assert "FAIL modem         /dev/no-such-modem: no such device" in result.stdout
+    assert result.exit_code == 1

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Discipline, LinuxClocks, SystemClock
+from anpr_node.drivers.time_source import Source
 from anpr_node.ids import Ids, uuid7
 from anpr_node.keeper import SETTLE_S, Keeper
 from anpr_node.recorder import encode
@@ -30,6 +31,7 @@ class Machine:
     realtime: int = START_NS
     synchronised: bool = False
     error_max_us: int = 1000
+    kind: Source = "ntp"
 
     def monotonic_ns(self) -> int:
         return self.monotonic
@@ -39,6 +41,9 @@ class Machine:
 
     def discipline(self) -> Discipline:
         return Discipline(self.synchronised, 0.5, self.error_max_us)
+
+    def source(self) -> Source:
+        return self.kind
 
     def pass_time(self, seconds: float) -> None:
         self.monotonic += int(seconds * NS_PER_S)

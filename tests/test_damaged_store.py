@@ -38,6 +38,8 @@ def fill(folder: Path, reads: int = READS) -> None:
         for n in range(reads):
             hits = [Hit(f"h{n}", f"r{n}", ENTRY, "exact", n)] if n % 10 == 0 else []
             add_read(store, read(f"1AB{n:04}", f"r{n}", at_s=1000 + n), encode(evidence()), hits)
+        rows = "SELECT NULL, hit_id, '+32470123456', 0, 'delivered', 0, 0, 1, 7, 1, 2 FROM hit"
+        store.execute(f"INSERT INTO sms {rows}")
         store.execute("UPDATE hit SET verdict = 'confirmed', verified_by = 'jan', relay_latency_us = 9")
         store.conn.commit()
 
@@ -97,6 +99,8 @@ def test_damage_in_the_middle_costs_what_lay_there_and_no_more(folder: Path, sha
             assert matcher.match(Sighting("1ABC123", "B", 1.0, (), 0)), "the lists in force stay so"
         judged = store.execute("SELECT verdict, verified_by, relay_latency_us FROM shown_hit").fetchall()
         assert set(judged) == {("confirmed", "jan", 9)}
+        messages = store.execute("SELECT count(*), count(DISTINCT hit_id) FROM sms").fetchone()
+        assert messages[0] == messages[1] > len(judged) - 10, "no message is sent again for a damaged page"
         assert figures(store)["damaged_stores"] == 1
         assert figures(store)["salvaged_reads"] >= reads
         add_read(store, read("1ABC123", "new", at_s=5000), encode(evidence()), [])

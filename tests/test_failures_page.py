@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from conftest import ROOT
 
+from anpr_node.alert.sms_account import TRIES_MAX
 from anpr_node.service import LAST_WORD_S
 from anpr_node.supervision.limits import LIMITS
+from anpr_node.supervision.modem import MODEM_ALLOWANCES, MODEM_LIMITS, OVER_S, STEADY_S
 from anpr_node.supervision.recovery import ALLOWANCES
+from anpr_node.supervision.upkeep import UPKEEP_LIMITS
 from anpr_node.supervision.vitals import (
     COMMITS_MAX_AGE_S,
     EXHAUSTED_WATCHDOG_S,
@@ -41,6 +44,27 @@ def test_the_table_of_steps() -> None:
         ]
 
 
+def test_the_table_of_upkeep() -> None:
+    table = rows()
+    for limit in UPKEEP_LIMITS.values():
+        expected = [limit.rule, f"{limit.found_s:g} s", f"{limit.cleared_s:g} s", limit.advice]
+        assert table[limit.kind] == expected
+
+
 def test_the_watchdogs_figures() -> None:
     for seconds in (LAST_WORD_S, FRAMES_MAX_AGE_S, COMMITS_MAX_AGE_S, WATCHDOG_S, EXHAUSTED_WATCHDOG_S):
         assert f"{seconds:g} s" in PAGE
+
+
+def test_the_tables_of_the_modem() -> None:
+    table = rows()
+    for limit in MODEM_LIMITS.values():
+        stages = ", ".join(f"`{stage}`" for stage in limit.stages) or "-"
+        assert table[limit.kind] == [limit.rule, f"{limit.found_s:g} s", stages, limit.advice]
+    for stage, allowance in MODEM_ALLOWANCES.items():
+        assert table[stage][1:] == [
+            f"{allowance.steps} in {allowance.within_s / 3600:g} h",
+            f"{allowance.patience_s:g} s",
+        ]
+    assert f"well for {STEADY_S:g} s, {OVER_S:g} s after" in PAGE
+    assert f"tried {TRIES_MAX} times in all" in PAGE

@@ -31,7 +31,7 @@ RESET_WITH_PULL_DOWN_FROM = 9
 
 def default_pins() -> dict[str, int]:
     """Every pin that the settings know, by its key."""
-    sections = (Settings().outputs, Settings().inputs, Settings().trigger)
+    sections = (Settings().outputs, Settings().inputs, Settings().trigger, Settings().modem)
     return {name: value for section in sections for name, value in section if name.endswith("_pin")}
 
 
@@ -66,7 +66,7 @@ def test_the_boot_configuration_sets_the_same_pins() -> None:
     at_boot = {int(pin): (kind, level) for pins, kind, level in lines for pin in pins.split(",")}
     pins = default_pins()
     inputs = {pins[name] for name in ("illuminator_fault_pin", "presence_pin", "power_fail_pin")}
-    outputs = {pins[name] for name in ("relay_pin", "led_pin", "illuminator_pin")}
+    outputs = {pins[name] for name in ("relay_pin", "led_pin", "illuminator_pin", "power_pin")}
     assert at_boot == dict.fromkeys(inputs, ("ip", "pu")) | dict.fromkeys(outputs, ("op", "dl"))
     assert "dtparam=strict_gpiod" in (HW / "config.txt").read_text()
 
@@ -98,12 +98,27 @@ def test_libcamera_waits_longer_than_the_slowest_pulses() -> None:
         assert file["pipeline_handler"]["camera_timeout_value_ms"] > slowest_s * 1000
 
 
-def test_the_udev_rules_are_rules() -> None:
+def udev_rules(name: str) -> list[str]:
+    lines = (HW / "udev" / name).read_text().splitlines()
+    return [line for line in lines if line[:1] not in ("", "#")]
+
+
+@pytest.mark.parametrize("name", ["99-anpr-node.rules", "75-anpr-modem.rules"])
+def test_the_udev_rules_are_rules(name: str) -> None:
     item = r'[A-Z]+(\{\w+\})?(==|!=|=|\+=)"[^"]*"'
-    rules = [
-        line for line in (HW / "udev" / "99-anpr-node.rules").read_text().splitlines() if line[:1] not in ("", "#")
-    ]
-    assert [rule for rule in rules if not re.fullmatch(rf"{item}(, {item})*", rule)] == []
+    assert [rule for rule in udev_rules(name) if not re.fullmatch(rf"{item}(, {item})*", rule)] == []
+
+
+def test_the_modems_port_gets_the_name_of_the_settings_and_is_kept_from_others() -> None:
+    for rule in udev_rules("75-anpr-modem.rules"):
+        assert f'SYMLINK+="{Path(Settings().modem.device).name}"' in rule
+        assert 'ENV{ID_MM_PORT_IGNORE}="1"' in rule
+    unit = (OVERLAY / "etc/systemd/system/anpr-node.service").read_text()
+    assert {"char-ttyUSB", "char-ttyACM"} <= set(re.findall(r"^DeviceAllow=(\S+) rw$", unit, re.MULTILINE))
+
+
+def test_the_udev_rules_serve_the_groups_of_the_unit() -> None:
+    rules = udev_rules("99-anpr-node.rules")
     assert {re.search(r'SUBSYSTEM=="(\w+)"', rule)[1] for rule in rules} == {"gpio", "dma_heap", "pwm"}  # type: ignore[index]
 
 
@@ -161,6 +176,7 @@ def test_the_hold_up_calculation_adds_up() -> None:
 def test_the_example_configuration_is_valid() -> None:
     settings = load(OVERLAY / "etc" / "anpr-node" / "node.toml")
     assert settings.outputs == Settings().outputs
+    assert settings.modem == Settings().modem
     assert (settings.trigger, settings.inputs, settings.daynight) == (
         TriggerSection(),
         Settings().inputs,

@@ -12,7 +12,10 @@ from click.testing import CliRunner
 
 from anpr_node import health, status
 from anpr_node.cli import main
-from anpr_node.config import Settings
+from anpr_node.config import Settings, parse
+from anpr_node.store.database import insert, use_store
+
+SINK = {"sinks": [{"name": "office", "url": "https://office.example.org/reads"}]}
 
 
 @pytest.fixture
@@ -52,14 +55,18 @@ def test_a_store_that_cannot_be_opened_is_not(settings: Settings, beat: dict[str
     assert look(settings, beat)["store"] == "FAIL"
 
 
-@pytest.mark.parametrize(("up_s", "reached", "verdict"), [(30, False, "FAIL"), (30, True, "OK"), (700, False, "WARN")])
+@pytest.mark.parametrize(("up_s", "answered_s_ago", "verdict"), [(30, 60, "FAIL"), (30, 5, "OK"), (700, 900, "WARN")])
 def test_the_back_office_has_a_grace_time(
-    settings: Settings, beat: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up_s: int, reached: bool,
-    verdict: str,
+    settings: Settings, beat: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, up_s: int,
+    answered_s_ago: int, verdict: str,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(health, "UPTIME", tmp_path / "uptime")
     (tmp_path / "uptime").write_text(f"{up_s}.0 1.0\n")
-    assert look(settings, {**beat, "sinks": [{"reached": reached}]})["office"] == verdict
+    named = parse({"store": {"folder": str(settings.state_folder)}, **SINK}, "test")
+    with use_store(named.state_folder) as database:
+        row = {"sink": "office", "answered_ns": time.time_ns() - answered_s_ago * 10**9}
+        insert(database, "sink_state", row)
+    assert look(named, beat)["office"] == verdict
 
 
 def test_without_a_node_the_command_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from anpr_node.store import database as opening
 from anpr_node.store.database import migrate, open_store
 from anpr_node.store.schema import AFTER_CONFIRMATION, migrations
 
-RELEASED = ("first_tables", "supervision_tables", "record_tables", "sealed_lists")
+RELEASED = ("first_tables", "supervision_tables", "record_tables", "sealed_lists", "outbox_tables", "sms_tables")
 """What the first image brings: nobody can fall back to before it."""
 
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from anpr_node.alert.arming import is_calibrated
 from anpr_node.alert.restraint import Restraint
 from anpr_node.config import Settings
 from anpr_node.drivers.gpio import Outputs
 from anpr_node.records import Hit
 
 log = logging.getLogger(__name__)
-
-CALIBRATED = "calibrated"
-"""In the state folder once somebody has accepted a calibration; `[outputs] arm = "calibrated"` waits for it."""
 
 
 class Signals:
@@ -51,7 +49,7 @@ class Signals:
             log.info("hit hit_id=%s read_id=%s list=%s category=%s match=%s", hit.hit_id, hit.read_id,
                      hit.entry.list_id, hit.entry.category, hit.match)  # fmt: skip
         if not self._armed():
-            log.warning("not signalled: this node is not calibrated yet (anpr-node console)")
+            log.warning("not signalled: this node is not installed yet (anpr-node console, install)")
             return False
         signalled = [hit for hit in hits if hit.held_back is None]
         self.restraint.signalled(vrm, signalled, now_ns)
@@ -67,5 +65,5 @@ def signals_of(outputs: Outputs, settings: Settings) -> Signals:
     """The signals of a node, by its settings."""
     section, lists = settings.outputs, settings.hotlists
     restraint = Restraint(lists.repeat_s, lists.relay_per_minute_max)
-    armed = (lambda: True) if section.arm == "always" else (settings.state_folder / CALIBRATED).exists
+    armed = (lambda: True) if section.arm == "always" else (lambda: is_calibrated(settings.state_folder))
     return Signals(outputs, section.relay_pulse_s, section.led_pulse_s, restraint, armed)

@@ -1,7 +1,8 @@
 """The last channel: a text message for a top hit that the back office has not taken in time.
 
-The message has a reference and the place, never a plate. Silent hits are never told this way. It decides and words; a
-modem's driver sends, and `send_due` is called from the thread that owns the modem, as sending takes seconds.
+The message has a reference and the place, never a plate. Silent hits are told only to numbers that are named for them,
+and leave no line in any log. It decides, words and keeps account (alert/sms_account.py); a modem's driver sends, and
+`send_next` is called from the thread that owns the modem, as sending takes seconds.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from typing import Protocol
 
 from sqlite_utils import Database
 
+from anpr_node.alert import sms_account
+from anpr_node.alert.sms_account import Message, not_taken
 from anpr_node.config import Settings
-from anpr_node.errors import AnprError
+from anpr_node.errors import ModemError, ModemRefused
+from anpr_node.store.database import insert
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +27,13 @@ HOUR_NS = 3600 * NS_PER_S
 TEXT_LENGTH_MAX = 160
 REFERENCE_LENGTH = 8
 
-# An outbox row that is still there is a hit that nobody has acknowledged: the link is down, whatever it looks like.
-_DUE = """
-SELECT h.hit_id, h.read_id, h.category, h.raised_at_ns, r.lane FROM shown_hit h
-JOIN read r ON r.read_id = h.read_id
-JOIN outbox o ON o.kind = 'hit' AND o.ref = h.hit_id
-WHERE h.sms_at_ns IS NULL AND h.held_back IS NULL AND h.match <> 'retrospective'
-  AND h.actions LIKE '%"sms"%' AND h.raised_at_ns BETWEEN :oldest_ns AND :newest_ns
-  AND NOT EXISTS (SELECT 1 FROM hit s WHERE s.read_id = h.read_id AND s.sms_at_ns IS NOT NULL)
+# From the few rows of the outbox to their hits, never the other way: there may be a year of hits.
+_DUE = f"""
+SELECT h.hit_id FROM outbox o CROSS JOIN {{hits}} h ON h.hit_id = o.ref
+WHERE {not_taken(":silent")} AND h.held_back IS NULL AND h.match <> 'retrospective'
+  AND o.queued_ns >= :oldest_ns AND h.raised_at_ns BETWEEN :oldest_ns AND :newest_ns AND h.actions LIKE :action
+  AND NOT EXISTS (
+      SELECT 1 FROM hit s JOIN sms m ON m.hit_id = s.hit_id WHERE s.read_id = h.read_id AND m.silent = :silent)
 ORDER BY h.priority DESC, h.raised_at_ns LIMIT 1
 """
 
@@ -38,63 +41,108 @@ ORDER BY h.priority DESC, h.raised_at_ns LIMIT 1
 class SmsSender(Protocol):
     """A modem that sends text messages."""
 
-    def send(self, number: str, text: str) -> None:
-        """Send one message and wait until the network has it. Raises AnprError when it was not sent."""
+    def send(self, number: str, text: str) -> int:
+        """Hand one message to the network; returns the reference of its reports.
+
+        Raises ModemRefused when it was not sent, another ModemError when nobody knows.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class DueSms:
-    """A hit that must be told by SMS."""
+class Circle:
+    """Who is told about which hits."""
 
-    hit_id: str
-    read_id: str
-    category: str
-    raised_at_ns: int
-    lane: str
+    numbers: tuple[str, ...]
+    hits: str
+    action: str
+    silent: bool
 
 
-def send_due(database: Database, sender: SmsSender, settings: Settings, now_ns: int) -> int:
-    """Tell the most important hit that waits too long, to every number; returns how many messages went out.
+def circles(settings: Settings) -> tuple[Circle, ...]:
+    """Those of the settings that have anybody in them."""
+    told = Circle(tuple(dict.fromkeys(settings.sms.numbers)), "shown_hit", '%"sms"%', False)
+    quiet = Circle(tuple(dict.fromkeys(settings.sms.silent_numbers)), "hit", '%"silent"%', True)
+    return tuple(circle for circle in (told, quiet) if circle.numbers)
 
-    It counts as told when one number got it; when none did, it is tried again at the next call.
+
+def queue_due(database: Database, settings: Settings, now_ns: int) -> int:
+    """Queue a message to every number for each hit that waits too long; returns how many messages.
+
+    The rows are on the card before anything is sent.
     """
-    due = find_due(database, settings, now_ns)
-    if due is None:
-        return 0
-    told = sum(_send(sender, number, word(due, settings)) for number in settings.sms.numbers)
-    if told:
-        with database.atomic():
-            database.execute("UPDATE hit SET sms_at_ns = ? WHERE hit_id = ?", [now_ns, due.hit_id])
-    return told
+    queued = 0
+    for circle in circles(settings):
+        while (hit_id := find_due(database, settings, now_ns, circle)) is not None:
+            with database.atomic():
+                for number in circle.numbers:
+                    insert(database, "sms", _row(hit_id, number, circle, now_ns))
+            queued += len(circle.numbers)
+    return queued
 
 
-def find_due(database: Database, settings: Settings, now_ns: int) -> DueSms | None:
-    """The hit to tell now, if there is one and the hour's messages are not spent."""
+def _row(hit_id: str, number: str, circle: Circle, now_ns: int) -> dict[str, object]:
+    row = {"hit_id": hit_id, "number": number, "silent": int(circle.silent), "state": "waiting"}
+    return {**row, "queued_ns": now_ns, "due_ns": now_ns}
+
+
+def find_due(database: Database, settings: Settings, now_ns: int, circle: Circle) -> str | None:
+    """The hit to tell now, if there is one and the hour's messages of this circle are not spent."""
     section = settings.sms
-    if not section.numbers:
-        return None
-    spent = database.execute("SELECT count(*) FROM hit WHERE sms_at_ns > ?", [now_ns - HOUR_NS]).fetchone()[0]
+    spent = database.execute(
+        "SELECT count(DISTINCT hit_id) FROM sms "
+        "WHERE silent = ? AND queued_ns > ? AND state NOT IN ('expired', 'unneeded')",
+        [circle.silent, now_ns - HOUR_NS],
+    ).fetchone()[0]
     if spent >= section.per_hour_max:
         return None
-    oldest_ns, newest_ns = now_ns - int(section.until_s * NS_PER_S), now_ns - int(section.after_s * NS_PER_S)
-    row = database.execute(_DUE, {"oldest_ns": oldest_ns, "newest_ns": newest_ns}).fetchone()
-    return DueSms(*row) if row else None
+    row = database.execute(
+        _DUE.format(hits=circle.hits),
+        {
+            "action": circle.action,
+            "silent": circle.silent,
+            "oldest_ns": now_ns - int(section.until_s * NS_PER_S),
+            "newest_ns": now_ns - int(section.after_s * NS_PER_S),
+        },
+    ).fetchone()
+    return row[0] if row else None
 
 
-def word(due: DueSms, settings: Settings) -> str:
+def send_next(database: Database, sender: SmsSender, settings: Settings, now_ns: int) -> bool:
+    """Send the most important message that is due; whether one was tried.
+
+    What has become needless or too old meanwhile is closed instead. Raises ModemError where nobody knows whether it
+    was sent; that is noted first.
+    """
+    sms_account.close_needless(database, now_ns, int(settings.sms.until_s * NS_PER_S))
+    message = sms_account.begin(database, now_ns)
+    if message is None:
+        return False
+    try:
+        reference = sender.send(message.number, word(message, settings))
+    except ModemError as error:
+        sms_account.put_back(database, message, now_ns, known=isinstance(error, ModemRefused))
+        if not message.silent:
+            log.error("no SMS to …%s, ref %s: %s", message.number[-4:], _reference(message), error)
+        if isinstance(error, ModemRefused):
+            return True
+        raise
+    sms_account.sent(database, message, reference, now_ns)
+    if not message.silent:
+        log.warning("SMS to …%s, ref %s: with the network", message.number[-4:], _reference(message))
+    return True
+
+
+def word(message: Message, settings: Settings) -> str:
     """The message, in plain ASCII."""
-    moment = datetime.fromtimestamp(due.raised_at_ns / NS_PER_S, UTC)
+    moment = datetime.fromtimestamp(message.raised_at_ns / NS_PER_S, UTC)
     place = settings.sms.place or settings.node.id
-    reference = due.hit_id[-REFERENCE_LENGTH:]
-    text = f"ANPR {place} lane {due.lane}: {due.category} {moment:%H:%M:%S}Z ref {reference}. Unverified. Link is down."
+    text = (
+        f"ANPR {place} lane {message.lane}: {message.category} {moment:%H:%M:%S}Z "
+        f"ref {_reference(message)}. Unverified. Link is down."
+    )
     return text.encode("ascii", "replace").decode()[:TEXT_LENGTH_MAX]
 
 
-def _send(sender: SmsSender, number: str, text: str) -> bool:
-    try:
-        sender.send(number, text)
-    except AnprError as error:
-        log.error("no SMS: %s", error)
-        return False
-    return True
+def _reference(message: Message) -> str:
+    return message.hit_id[-REFERENCE_LENGTH:]

@@ -124,14 +124,28 @@ def scrub(path: Path) -> None:
 
 def as_toml(tables: Mapping[str, Any], prefix: str = "") -> str:
     """TOML of nested tables of strings, numbers, truth values and lists of them."""
-    plain = {name: value for name, value in tables.items() if not isinstance(value, Mapping)}
+    plain = {name: value for name, value in tables.items() if not isinstance(value, Mapping) and not _is_many(value)}
     lines = [f"[{prefix}]"] if prefix and plain else []
     lines += [f"{_key(name)} = {_value(value)}" for name, value in plain.items() if value is not None]
     text = "\n".join(lines) + "\n\n" if lines else ""
     for name, value in tables.items():
+        path = f"{prefix}.{_key(name)}" if prefix else _key(name)
         if isinstance(value, Mapping):
-            text += as_toml(value, f"{prefix}.{_key(name)}" if prefix else _key(name))
+            text += as_toml(value, path)
+        elif _is_many(value):
+            text += "".join(_one_of_many(path, each) for each in value)
     return text
+
+
+def _is_many(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, Mapping) for each in value)
+
+
+def _one_of_many(path: str, table: Mapping[str, Any]) -> str:
+    """One `[[path]]`; what hangs on it comes after its own values."""
+    values = {name: value for name, value in table.items() if not isinstance(value, Mapping)}
+    rest = {name: value for name, value in table.items() if isinstance(value, Mapping)}
+    return f"[[{path}]]\n{as_toml(values)}{as_toml(rest, path)}"
 
 
 def _key(name: str) -> str:

@@ -1,1 +1,1 @@
-"""Command groups that are too large for cli.py; each module registers its own. They parse and print, nothing more."""
+"""The commands, one module a topic; each adds its own to the group. They parse and print, nothing more."""

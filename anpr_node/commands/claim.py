@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from anpr_node.cli import main, with_settings
+from anpr_node.commands.group import main, with_settings
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
 

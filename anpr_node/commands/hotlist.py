@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anpr_node.cli import main, with_settings
+from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.commands.search import moment_of
 from anpr_node.config import Settings

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anpr_node.cli import NS_PER_S, main, with_settings
+from anpr_node.commands.group import NS_PER_S, main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from anpr_node.drivers import time_source
+from anpr_node.drivers.time_source import Source
 from anpr_node.records import ClockState
 
 BOOTTIME_READINGS = 9
@@ -40,6 +42,10 @@ class Clock(Protocol):
         """UTC minus monotonic time while a time source vouches for it, else None."""
         ...
 
+    def ask_source(self) -> None:
+        """Find out what kind of source it is. May take seconds: not for the loop."""
+        ...
+
 
 class Machine(Protocol):
     """The operating system's clocks, as far as `SystemClock` needs them."""
@@ -54,6 +60,10 @@ class Machine(Protocol):
 
     def discipline(self) -> Discipline:
         """What the kernel knows about its time source."""
+        ...
+
+    def source(self) -> Source:
+        """Which kind of source that is; may take seconds."""
         ...
 
 
@@ -81,6 +91,7 @@ class SystemClock:
         self._discipline = self._machine.discipline()
         self._fed_ns = self._polled_ns
         """When the time source was last seen to work."""
+        self._source: Source = "ntp"
 
     def monotonic_ns(self) -> int:
         """The machine's monotonic clock."""
@@ -92,17 +103,21 @@ class SystemClock:
         return monotonic_ns + self._offset_ns
 
     def state(self) -> ClockState:
-        """`ntp` while the kernel says that it is disciplined; the age is that of the last word from the source."""
+        """`free` unless the kernel says that it is disciplined; the age is that of the last word from the source."""
         self._poll()
         age_s = round((self.monotonic_ns() - self._fed_ns) / 1e9, 3)
         if not self._discipline.synchronised:
             return ClockState("free", self._discipline.offset_ms, age_s)
-        return ClockState("ntp", self._discipline.offset_ms, age_s)
+        return ClockState(self._source, self._discipline.offset_ms, age_s)
 
     def true_offset_ns(self) -> int | None:
         """UTC minus monotonic time while the kernel says that it is disciplined, else None."""
         self._poll()
         return self._offset_ns if self._discipline.synchronised else None
+
+    def ask_source(self) -> None:
+        """Ask the machine; a read names what was answered last."""
+        self._source = self._machine.source()
 
     def _poll(self) -> None:
         """Look at the machine's clock, once a second at most."""
@@ -142,6 +157,10 @@ class LinuxClocks:
         synchronised = state not in {-1, TIME_ERROR} and not answer.status & STA_UNSYNC
         per_ms = 1e6 if answer.status & STA_NANO else 1e3
         return Discipline(synchronised, answer.offset / per_ms, answer.maxerror)
+
+    def source(self) -> Source:
+        """Ask chrony."""
+        return time_source.ask()
 
 
 class _Timex(ctypes.Structure):
@@ -190,6 +209,9 @@ class SimulatedClock:
     def true_offset_ns(self) -> int | None:
         """Nothing vouches for a time that is made up."""
         return None
+
+    def ask_source(self) -> None:
+        """There is none."""
 
 
 def boottime_lead_ns() -> int:

@@ -23,6 +23,7 @@ from anpr_node.drivers.gst_camera import GstCamera
 from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.drivers.inputs import InputPins, Inputs
 from anpr_node.drivers.lighting import Lighting
+from anpr_node.drivers.modem.line import ModemLine, open_line
 from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.pulses import Exposures, LightName, PatientCamera, PulsePlan, Pulses
 from anpr_node.drivers.pwm import PwmChannel, find_chip
@@ -52,6 +53,7 @@ class Platform:
     day_lit: bool = True
     reopen: Callable[[], Camera] | None = None
     """Opens the camera once more, after it was closed; None where that makes no sense."""
+    modem: ModemLine | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -118,9 +120,9 @@ class Platform:
                 if isinstance(self.trigger, PwmTrigger):
                     self.trigger.close()
             finally:
-                self.outputs.close()
-                if self.inputs is not None:
-                    self.inputs.close()
+                for part in (self.outputs, self.inputs, self.modem):
+                    if part is not None:
+                        part.close()
 
 
 def input_pins_of(inputs: InputsSection) -> InputPins:
@@ -199,6 +201,9 @@ def assemble(
         undo.callback(outputs.close)
         inputs = Inputs(input_pins_of(settings.inputs), factory, clock)
         undo.callback(inputs.close)
+        modem = open_line(settings.modem, factory)
+        if modem is not None:
+            undo.callback(modem.close)
         illuminator = Illuminator(outputs.illuminator, inputs.illuminator_fault, clock)
         camera = open_camera(illuminator)
         undo.pop_all()
@@ -216,6 +221,7 @@ def assemble(
         pulses=pulses,
         day_lit=settings.daynight.day_lit,
         reopen=lambda: open_camera(illuminator),
+        modem=modem,
     )
     if pulses is None or not on_presence:
         return platform
@@ -243,6 +249,7 @@ def _clock_from_now() -> SimulatedClock:
 
 
 def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Platform:
+    from anpr_node.drivers.simulated.bench import read_bench
     from anpr_node.drivers.simulated.camera import SimulatedCamera
     from anpr_node.drivers.simulated.circuit import Circuit
     from anpr_node.drivers.simulated.traffic import Traffic
@@ -257,6 +264,8 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
         circuit.lay_loop(traffic, settings.inputs.presence_pin)
 
     def open_camera(_: Illuminator) -> Camera:
-        return SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
+        bench = read_bench(settings.state_folder)
+        circuit.break_strobe(bench.strobe == 0)
+        return SimulatedCamera(circuit, traffic, settings.camera.light, settings.camera.seed, bench)
 
     return assemble(settings, clock, circuit.factory, circuit.trigger, open_camera)

@@ -15,6 +15,7 @@ from anpr_node.config import OutputsSection, Settings
 from anpr_node.drivers.boards import BOARDS
 from anpr_node.drivers.clock import Clock
 from anpr_node.drivers.gpio import Outputs, Pins, RelayLimits
+from anpr_node.drivers.modem.line import open_supply
 from anpr_node.drivers.pwm import find_chip, stop_channel
 from anpr_node.errors import WiringError
 
@@ -66,6 +67,10 @@ def make_safe(settings: Settings, clock: Clock) -> None:
             root = Path(settings.trigger.pwm_root)
             stop_channel(root, find_chip(root, pwm_device_of(settings)), settings.trigger.pwm_channel)
     finally:
-        outputs = Outputs(pins_of(settings.outputs), pin_factory(settings.outputs, settings.node.board), clock)
+        factory = pin_factory(settings.outputs, settings.node.board)
+        outputs = Outputs(pins_of(settings.outputs), factory, clock)
         outputs.all_off()
         outputs.close()
+        supply = open_supply(settings.modem, factory)
+        if supply is not None:
+            supply.close()

@@ -16,6 +16,7 @@ from anpr_node.audit import By
 from anpr_node.config import Settings
 from anpr_node.errors import HotlistError, RefusedByPolicy
 from anpr_node.policy import NS_PER_DAY, Terms
+from anpr_node.store.outbox import requeue
 from anpr_node.store.reads import load_evidence
 
 Verdict = Literal["confirmed", "not this vehicle"]
@@ -118,3 +119,4 @@ def verify(database: Database, state_folder: Path, hit_id: str, verdict: Verdict
             "UPDATE hit SET verdict = ?, verified_by = ?, verified_at_ns = ? WHERE hit_id = ?",
             [verdict, by.actor, by.at_ns, hit_id],
         )
+        requeue(database, "verdict", hit_id, by.at_ns)

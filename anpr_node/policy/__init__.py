@@ -58,6 +58,26 @@ class Roles:
     commands: dict[str, frozenset[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a measured value of an installation should be, lowest and highest; see calibration.toml."""
+
+    label: str
+    unit: str
+    ok: tuple[float, float]
+    warn: tuple[float, float]
+    digits: int
+
+
+@cache
+def calibration_limits() -> dict[str, Limits]:
+    """Every value of an installation that is judged, from calibration.toml."""
+    return {
+        name: Limits(row["label"], row["unit"], tuple(row["ok"]), tuple(row["warn"]), row["digits"])
+        for name, row in _read("calibration.toml").items()
+    }
+
+
 @cache
 def presets() -> dict[str, Terms]:
     """The terms of every country, from retention.toml."""
@@ -96,6 +116,13 @@ def countries() -> dict[str, str]:
     """Every way to write a country, and the recogniser's code for it, from countries.toml."""
     content = _read("countries.toml")
     return {code: sign for sign, codes in content.items() for code in (sign, *codes)}
+
+
+def iso_country(sign: str | None) -> str:
+    """The two-letter code of ISO 3166 in lower case for a country as the recogniser writes it; empty for none."""
+    if sign is None or len(sign) == 2:
+        return (sign or "").lower()
+    return next((code.lower() for code, of in countries().items() if of == sign and len(code) == 2), "")
 
 
 @cache

@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from anpr_node.records import Hit, PlateRead
 from anpr_node.store.database import count, insert, keep_log, store_error
+from anpr_node.store.outbox import lane_of, queue, requeue
 from anpr_node.store.sealing import Seal, seal_row
 
 
@@ -49,7 +50,7 @@ def add_read(
                 digest = hashlib.sha256(jpeg).hexdigest()
                 insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": jpeg})
             add_hits(database, hits, read.last_seen_ns)
-            _queue(database, "read", read.read_id, read.last_seen_ns)
+            queue(database, "read", read.read_id, read.last_seen_ns)
     except sqlite3.Error as error:
         raise store_error(f"read {read.read_id} not stored", error) from error
 
@@ -63,7 +64,9 @@ def add_hits(database: Database, hits: Sequence[Hit], queued_ns: int) -> None:
     """Hits with their outbox rows. Use it within `database.atomic()`."""
     for hit in hits:
         insert(database, "hit", _hit_row(hit))
-        _queue(database, "hit", hit.hit_id, queued_ns)
+        queue(database, lane_of(hit.entry), hit.hit_id, queued_ns)
+        if "sms" in hit.entry.actions and not hit.entry.is_silent:
+            queue(database, "sms", hit.hit_id, queued_ns)
 
 
 def note_latency(database: Database, hits: Sequence[Hit], latency_us: int) -> None:
@@ -71,10 +74,6 @@ def note_latency(database: Database, hits: Sequence[Hit], latency_us: int) -> No
     with database.atomic():
         for hit in hits:
             database.execute("UPDATE hit SET relay_latency_us = ? WHERE hit_id = ?", [latency_us, hit.hit_id])
-
-
-def _queue(database: Database, kind: str, ref: str, queued_ns: int) -> None:
-    insert(database, "outbox", {"kind": kind, "ref": ref, "queued_ns": queued_ns})
 
 
 def read_row(read: PlateRead) -> dict[str, object]:
@@ -165,8 +164,7 @@ def _move(database: Database, rowids: tuple[int, int], step_ns: int, now_ns: int
             """,
             {"step_ns": step_ns, "read_id": read_id},
         )
-        if not database.execute("SELECT 1 FROM outbox WHERE kind = 'read' AND ref = ?", [read_id]).fetchone():
-            _queue(database, "read", read_id, now_ns)
+        requeue(database, "read", read_id, now_ns)
     return len(early)
 
 

@@ -29,7 +29,9 @@ MARGIN = 0.02
 """Room is made for so much of the quota at once, so that it is not made for every read."""
 UNDELIVERED = """
     (EXISTS (SELECT 1 FROM outbox o WHERE o.ref = {0}.read_id)
-     OR EXISTS (SELECT 1 FROM hit h JOIN outbox o ON o.ref = h.hit_id WHERE h.read_id = {0}.read_id))
+     OR EXISTS (SELECT 1 FROM refused f WHERE f.ref = {0}.read_id)
+     OR EXISTS (SELECT 1 FROM hit h JOIN outbox o ON o.ref = h.hit_id WHERE h.read_id = {0}.read_id)
+     OR EXISTS (SELECT 1 FROM hit h JOIN refused f ON f.ref = h.hit_id WHERE h.read_id = {0}.read_id))
 """
 
 
@@ -147,7 +149,7 @@ def _shown(database: Database, read_ids: Sequence[str], terms: Terms, reads_ns: 
 def _owed(database: Database, read_ids: Sequence[str]) -> int:
     """How many of some reads the back office does not have."""
     holes = ", ".join("?" * len(read_ids))
-    query = f"SELECT count(*) FROM outbox WHERE kind = 'read' AND ref IN ({holes})"
+    query = f"SELECT count(DISTINCT ref) FROM outbox WHERE kind = 'read' AND ref IN ({holes})"
     return int(database.execute(query, read_ids).fetchone()[0])
 
 
@@ -156,6 +158,7 @@ def _delete_reads(database: Database, doomed: Sequence[str]) -> None:
     holes = ", ".join("?" * len(doomed))
     refs = f"ref IN ({holes}) OR ref IN (SELECT hit_id FROM hit WHERE read_id IN ({holes}))"
     database.execute(f"DELETE FROM outbox WHERE {refs}", [*doomed, *doomed])
+    database.execute(f"DELETE FROM refused WHERE {refs}", [*doomed, *doomed])
     database.execute(f"UPDATE read SET corrects = NULL WHERE corrects IN ({holes})", doomed)
     database.execute(f"DELETE FROM read WHERE read_id IN ({holes})", doomed)
 
@@ -230,7 +233,8 @@ def _drop(database: Database, step: Step, now_ns: int) -> int:
         else:
             for read_id, kind in oldest:
                 database.execute("DELETE FROM evidence WHERE read_id = ? AND kind = ?", [read_id, kind])
-                database.execute("DELETE FROM outbox WHERE ref = ? AND kind = ?", [read_id, kind])
+                kinds = [kind, "night" if kind == "overview" else kind]
+                database.execute("DELETE FROM outbox WHERE ref = ? AND kind IN (?, ?)", [read_id, *kinds])
         if oldest:
             count(database, step.name, len(oldest), now_ns)
     return len(oldest)

@@ -17,9 +17,10 @@ from anpr_node.store.key import connect
 
 log = logging.getLogger(__name__)
 
-LAST = ("read", "hit", "outbox")
+LAST = ("read", "hit", "outbox", "sms")
 """Copied after everything else and in this order, because rows name each other."""
-LATER = frozenset({"evidence", "_sqlite_migrations"})
+LATER = frozenset({"evidence", "_sqlite_migrations", "sink_cursor", "sink_passed"})
+"""Not with the others. How far a sink was says nothing about a new outbox: what is sent twice is known by its id."""
 CHUNK = 200
 PICTURE = "read_id, kind, sha256, jpeg"
 

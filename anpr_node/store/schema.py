@@ -8,6 +8,8 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 from anpr_node.store.hotlist_tables import sealed_lists
+from anpr_node.store.outbox_tables import outbox_tables
+from anpr_node.store.sms_tables import sms_tables
 
 migrations = Migrations("anpr_node")
 
@@ -170,3 +172,5 @@ DROP TABLE search_log
 
 
 migrations()(sealed_lists)
+migrations()(outbox_tables)
+migrations()(sms_tables)

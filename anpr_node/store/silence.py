@@ -50,9 +50,9 @@ def count_shown(database: Database, only_hits_before_ns: int) -> Shown:
         WITH hidden AS MATERIALIZED ({hidden})
         SELECT count(*), min(first_seen_ns), max(last_seen_ns),
                (SELECT count(*) FROM shown_hit),
-               (SELECT count(*) FROM outbox)
+               (SELECT count(*) FROM outbox WHERE kind <> 'sms')
                - (SELECT count(*) FROM outbox WHERE ref IN hidden)
-               - (SELECT count(*) FROM outbox WHERE kind = 'hit' AND ref IN (
+               - (SELECT count(*) FROM outbox WHERE kind IN ('hit', 'batch', 'verdict') AND ref IN (
                       SELECT hit_id FROM hit EXCEPT SELECT hit_id FROM shown_hit))
         FROM read WHERE corrects IS NULL AND read_id NOT IN hidden
         """,

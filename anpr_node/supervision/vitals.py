@@ -30,6 +30,10 @@ class Vitals:
         if count != self._frames:
             self._frames, self._frame_s = count, now_s
 
+    def frame_age_s(self, now_s: float) -> float:
+        """How long ago the last frame came, or the start was."""
+        return now_s - self._frame_s
+
     def commits(self, stored: str, failures: int, now_s: float) -> None:
         """The last read that the recorder stored, and how often it failed so far."""
         if stored != self._stored:

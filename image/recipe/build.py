@@ -31,8 +31,7 @@ TOOLS = {"mmdebstrap": "mmdebstrap", "mksquashfs": "squashfs-tools", "mcopy": "m
 NO_DOCUMENTATION = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright",
                     "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*",
                     "path-exclude=/usr/share/groff/*", "path-exclude=/usr/share/i18n/*")  # fmt: skip
-HW = {"hw/udev/99-anpr-node.rules": "usr/lib/udev/rules.d/99-anpr-node.rules",
-      "hw/modprobe/anpr-node.conf": "etc/modprobe.d/anpr-node.conf"}  # fmt: skip
+HW = {"hw/udev": "usr/lib/udev/rules.d", "hw/modprobe": "etc/modprobe.d"}
 
 
 class Build:
@@ -96,7 +95,8 @@ class Build:
         for name in _git("ls-files", "--cached", "--others", "--exclude-standard", "image/overlay").splitlines():
             _copy(ROOT / name, stage / Path(name).relative_to("image/overlay"))
         for name, place in HW.items():
-            _copy(ROOT / name, stage / place)
+            for path in (ROOT / name).iterdir():
+                _copy(path, stage / place / path.name)
         _copy(IMAGE / "shared-paths", stage / "usr/lib/anpr-node/shared-paths")
         (stage / "usr/lib/anpr-node/image-id").write_text(f"{self.image_id}\n")
         (stage / "usr/lib/anpr-node/base").write_text(f"{self.base.name}\n")

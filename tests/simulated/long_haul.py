@@ -37,6 +37,8 @@ NS_PER_S = 1_000_000_000
 BEAT_NS = NS_PER_S // 2
 VISIBLE_FRAMES_MIN = 3
 QUIET = TrafficPlan(gap_s_mean=400.0, neighbour_lane=False)
+SETTLES_NS = 2 * NS_PER_S
+"""A read is published so long after its vehicle has left, at the latest."""
 HEALTHY_S, FAULTY_S = (600.0, 5400.0), (60.0, 900.0)
 """Least and most time between faults, and that a fault lasts."""
 
@@ -51,6 +53,11 @@ FAULTS = {
     "turned": "mount_moved",
 }
 """And the one alarm that each raises."""
+
+
+def differing(one: str, other: str) -> int:
+    """Places where two texts of one length differ."""
+    return sum(a != b for a, b in zip(one, other, strict=True))
 
 
 @dataclass
@@ -177,6 +184,14 @@ class Haul:
         for passage in self.traffic.passages(self.clock.monotonic_ns()):
             if passage.vrm not in read and self._could_be_seen(passage):
                 yield passage
+
+    def misread_as(self, passage: Passage) -> Ripe | None:
+        """The read that was published of it with one character wrong, if any: it is on record, with its picture."""
+        for ripe in self.reads.values():
+            in_time = passage.enters_ns <= (ripe.decided_ns or 0) <= passage.leaves_ns + SETTLES_NS
+            if in_time and len(ripe.read.vrm) == len(passage.vrm) and differing(ripe.read.vrm, passage.vrm) == 1:
+                return ripe
+        return None
 
     def _could_be_seen(self, passage: Passage) -> bool:
         """In view at all: others are hidden behind a lorry, which is no fault. While blind, by its time alone."""

@@ -159,7 +159,7 @@ def test_a_backlog_at_the_stop_is_written_as_far_as_time_allows_and_the_rest_is_
     with closing(open_store(tmp_path)) as database:
         database.execute(SLOW_CARD)
         with Node(settings, platform) as node:
-            node._hand_over([Ripe(read(read_id=f"r{n}"), evidence()) for n in range(60)])
+            node.desk.hand_over([Ripe(read(read_id=f"r{n}"), evidence()) for n in range(60)])
             wait_until(lambda: node.snapshot().reads >= 1)
         stored = database.execute("SELECT count(*) FROM read").fetchone()[0]
     assert node.failure is None
@@ -175,7 +175,7 @@ def test_a_pulse_ends_while_another_process_holds_the_store(tmp_path: Path) -> N
     platform = open_platform(settings)
     with closing(open_store(tmp_path)) as database, Node(settings, platform) as node:
         database.execute("BEGIN IMMEDIATE")
-        node._hand_over([Ripe(read(), evidence())])
+        node.desk.hand_over([Ripe(read(), evidence())])
         wait_until(lambda: node.snapshot().queue_depth == 0)
         began_ns = platform.clock.monotonic_ns()
         platform.outputs.relay.pulse(0.2)

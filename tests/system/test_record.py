@@ -113,7 +113,7 @@ def test_a_store_damaged_while_running_is_replaced_and_nothing_that_waits_is_los
     settings = settings_of(tmp_path)
     node = Node(settings, open_platform(settings, realtime=False))
     damage(tmp_path)
-    node._hand_over([Ripe(read("1ZZZ999", f"late{n}", time.time()), evidence()) for n in range(5)])
+    node.desk.hand_over([Ripe(read("1ZZZ999", f"late{n}", time.time()), evidence()) for n in range(5)])
     with node:
         assert node.ended.wait(30)
     assert isinstance(node.failure, StoreDamaged)

@@ -5,6 +5,8 @@ At rest every line is held low: contacts closed, supply good, nobody there. Outp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gpiozero.pins.mock import MockFactory, MockPin
 
 
@@ -12,6 +14,16 @@ class WiredPin(MockPin):  # type: ignore[misc]
     """A pin whose line is held by a contact to ground; an open contact leaves it to the pull-up."""
 
     _held_high = False
+
+    def __init__(self, factory: MockFactory, info: object) -> None:
+        super().__init__(factory, info)
+        self.followers: list[Callable[[bool], None]] = []
+        """What hangs on the line and moves with its level."""
+
+    def _set_state(self, value: bool) -> None:
+        super()._set_state(value)
+        for follow in self.followers:
+            follow(bool(value))
 
     def hold(self, *, high: bool) -> None:
         """Change the far end; an input sees it at once, an output never does."""

@@ -1,0 +1,79 @@
+"""The command group: our errors become one line and the right exit code. Each module beside it adds its own commands.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by policy, 4 the power must be cycled.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from anpr_node import __version__
+from anpr_node.commands.guard import Guarded
+from anpr_node.config import Settings, load
+from anpr_node.errors import AnprError, PowerCycleNeeded, RefusedByPolicy
+
+NS_PER_S = 1_000_000_000
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Commands(click.Group):
+    """The command group: our errors become one line and the right exit code, and no command answers just anyone."""
+
+    command_class = Guarded
+    group_class = type
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except RefusedByPolicy as error:
+            click.echo(f"refused: {error}", err=True)
+            ctx.exit(3)
+        except PowerCycleNeeded as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(4)
+        except AnprError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="anpr-node")
+@click.option("-v", "--verbose", is_flag=True, help="Log more; plates appear in the log at this level only.")
+@click.option("--user", help="Who you are, where the account you came in by does not say so; asks for your password.")
+def main(verbose: bool, user: str | None) -> None:
+    """Read the number plate of every vehicle that passes, at the roadside.
+
+    \b
+    Try it:         anpr-node demo
+    Read a picture: anpr-node read car.jpg --annotate out/
+    Read a clip:    anpr-node replay clip.mp4
+    Run the node:   anpr-node check && anpr-node run
+    """
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def with_settings(command: F) -> F:
+    """Give a command `--config`, and the loaded settings as its first argument."""
+    return click.option(
+        "--config",
+        "settings",
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=lambda _ctx, _param, path: _load(path),
+        help="The node's settings. Default: /etc/anpr-node/node.toml, else the built-in simulated roadside.",
+    )(command)
+
+
+def _load(path: Path | None) -> Settings:
+    try:
+        return load(path)
+    except AnprError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

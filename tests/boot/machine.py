@@ -263,6 +263,7 @@ class Shell:
         start = self._console._seen
         found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)
         text = self._console.said[start : found.start()]
+        self._console.expect(re.escape(PROMPT), timeout_s)  # what is typed while sudo gives the line back is lost
         lines = text.replace("\r", "").split("\n")
         return int(found[1]), "\n".join(line.removeprefix(PROMPT) for line in lines).strip()
 

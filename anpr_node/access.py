@@ -64,7 +64,7 @@ def authorise(settings: Settings, command: str, name: str | None, ask: Callable[
     folder = settings.state_folder
     with use_store(folder) as database:
         person, problem = _identify(settings, database, name, ask)
-        if person is None and name is None and command == NAMING and is_unclaimed(database) and _owns(folder):
+        if person is None and name is None and command == NAMING and is_unclaimed(database) and owns(folder):
             person = Person(login_name(folder), FIRST)
     if person is not None and person.may(command):
         return person
@@ -88,7 +88,7 @@ def _identify(
     if row:
         return Person(*row), ""
     nobody = is_unclaimed(database)
-    if nobody and _owns(settings.state_folder) and _is_simulated(settings):
+    if nobody and owns(settings.state_folder) and _is_simulated(settings):
         return Person(login, OWNER), ""
     return None, (
         f"nobody is named yet; the owner of {settings.state_folder} begins with: anpr-node user add NAME --role service"
@@ -110,7 +110,7 @@ def is_unclaimed(database: Database) -> bool:
 
 def is_the_nodes(folder: Path) -> bool:
     """Whether the account is the one the node runs as, or root, come in by itself and not behind sudo."""
-    return _owns(folder) and "SUDO_USER" not in os.environ
+    return owns(folder) and "SUDO_USER" not in os.environ
 
 
 def _is_simulated(settings: Settings) -> bool:
@@ -124,7 +124,7 @@ def login_name(folder: Path) -> str:
     Sudo's word is taken from a process that owns the folder only; others could have set the variable themselves.
     """
     behind = os.environ.get("SUDO_USER")
-    if behind and _owns(folder):
+    if behind and owns(folder):
         return behind
     try:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -132,7 +132,8 @@ def login_name(folder: Path) -> str:
         return f"uid-{os.getuid()}"
 
 
-def _owns(folder: Path) -> bool:
+def owns(folder: Path) -> bool:
+    """Whether this process runs as root or as the owner of the record."""
     return os.geteuid() in {0, folder.stat().st_uid}
 
 
@@ -188,6 +189,16 @@ def add(database: Database, person: Person, login: str | None, password: str | N
         raise AnprError(f"{person.name}, or the account {login}, is named already; see: anpr-node user list") from error
     except sqlite3.Error as error:
         raise store_error(f"{person.name} not added", error) from error
+
+
+def set_password(database: Database, name: str, password: str) -> None:
+    """Give a person another password. Raises RefusedByPolicy when it is too short."""
+    if len(password) < PASSWORD_LENGTH_MIN:
+        raise RefusedByPolicy(f"a password has {PASSWORD_LENGTH_MIN} characters at least")
+    with database.atomic():
+        database.execute(
+            "UPDATE person SET password_hash = ?, failures = 0 WHERE name = ?", [PasswordHasher().hash(password), name]
+        )
 
 
 def remove(database: Database, name: str) -> bool:

@@ -14,10 +14,13 @@ from sqlite_utils import Database
 from anpr_node import audit
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
-from anpr_node.store import recovery, retention
+from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
+from anpr_node.hotlist.lists import sweep_parts
+from anpr_node.store import day_keys, recovery, retention
 from anpr_node.store.database import count
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
+from anpr_node.store.traffic import forget_passages
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +104,7 @@ class Keeper:
         if self._room.is_due(now_ns):
             self._make_room()
         if not self._salvaged:
-            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._utc_ns())
+            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._terms, self._utc_ns())
 
     def _utc_ns(self) -> int:
         return self._clock.utc_ns(self._clock.monotonic_ns())
@@ -133,6 +136,9 @@ class Keeper:
         if self._purging:
             return
         aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())
+        sweep_parts(self._folder / LISTS_FOLDER)
+        day_keys.erase(self._folder, self._terms.longest_days, self._utc_ns())
+        forget_passages(self._database, self._utc_ns())
         with self._database.atomic():
             count(self._database, "purges", 1, self._utc_ns())
         if self._purged or aside:
@@ -158,7 +164,7 @@ class Keeper:
         self._synchronised_ns = self._synchronised_ns or now_ns
         if now_ns - self._synchronised_ns < SETTLE_S * NS_PER_S:
             return
-        corrected = correct_times(self._database, self._boot_id, offset_ns, self._utc_ns())
+        corrected = correct_times(self._database, self._boot_id, offset_ns, self._terms, self._utc_ns())
         self._corrected = True
         if corrected:
             log.warning("the clock is synchronised: %d reads taken before were moved to their true time", corrected)

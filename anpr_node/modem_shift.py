@@ -19,22 +19,19 @@ from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
 from anpr_node.drivers.modem.line import ModemLine
 from anpr_node.drivers.modem.link import LinkState
-from anpr_node.drivers.modem.modem import Modem, ModemState
-from anpr_node.errors import ModemError, ModemGone, ModemLeft, ModemLocked, ModemRestarted, ModemTaken, StoreError
-from anpr_node.store.events import NS_PER_DAY, Event, add_events, last_events
+from anpr_node.drivers.modem.protocol import Modem, ModemState
+from anpr_node.errors import ModemError, ModemGone, ModemLeft, ModemLocked, ModemRestarted, ModemTaken
+from anpr_node.modem_alarms import ModemAlarms
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.modem import (
     COOL_C,
     HOT_C,
     LOSSES,
     LOSSES_WITHIN_S,
-    MODEM_STAGES,
     ModemLadder,
     ModemStage,
     Trouble,
-    Watcher,
 )
-from anpr_node.supervision.recovery_steps import StepTaken
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +39,8 @@ NS_PER_S = 1_000_000_000
 TICK_S = 1.0
 LOCKED_RETRY_S = 60.0
 MISSING_RETRY_S = 3.0
-STEPS_A_DAY_MAX = 1000
-PENDING_MAX = 1000
 PROBES_FAILED = 2
+ACCOUNT_S = 5.0
 POWER_BY_HAND_S = 60.0
 """A person may cycle the power so often; the allowance does not bind a person."""
 
@@ -82,31 +78,23 @@ class Shift:
         self._settings, self._line, self._modem = around.settings, around.line, around.modem
         self._clock, self._wait, self._pace = around.clock, around.wait, around.pace
         self._power_asked, self._database = around.power_asked, database
-        self._watcher = Watcher()
-        self._alarms: dict[str, Alarm] = {}
-        self._pending: list[Event] = []
         self._state, self._link = ModemState(), LinkState(False, self._settings.modem.interface)
         self._trouble: Trouble | None = None
-        self._idle_until_ns = self._look_due_ns = self._probe_due_ns = self._by_hand_ns = 0
+        self._idle_until_ns = self._look_due_ns = self._probe_due_ns = 0
+        self._account_due_ns = self._by_hand_ns = 0
         self._probes_failed = 0
         self._was_open = False
         self._losses: deque[int] = deque(maxlen=LOSSES)
         self._account = Account()
-        utc_ns = self._utc_ns()
         self.report = ModemReport()
-        sms_account.after_start(database, utc_ns)
-        self._ladder = ModemLadder(self._line.supply is not None, self._earlier_steps(utc_ns))
-        self._steps = [(step.stage, step.at_ns) for step in self._earlier_steps(utc_ns)]
+        self._alarms = ModemAlarms(database, self._utc_ns)
+        self._ladder = ModemLadder(self._line.supply is not None, self._alarms.earlier_steps)
+        sms_account.after_start(database, self._utc_ns())
 
     def tick(self) -> None:
         """One round: look, judge, recover, tell. Raises ModemLeft, StoreError, sqlite3.Error."""
         self._trouble = self._tend()
-        now_ns = self._line.clock.monotonic_ns()
-        for kind in self._watcher.look(now_ns, self._trouble):
-            if kind and kind == self._watcher.raised:
-                self._raise(kind, self._trouble.detail if self._trouble else "")
-            elif kind:
-                self._end(kind)
+        self._alarms.look(self._line.clock.monotonic_ns(), self._trouble)
         self._judge_rest()
         self._recover()
         self._tell()
@@ -183,57 +171,38 @@ class Shift:
         temperature_c = self._state.temperature_c
         if temperature_c is not None:
             hot = temperature_c >= (COOL_C if "modem_hot" in self._alarms else HOT_C)
-            self._hold("modem_hot", hot, f"{temperature_c} °C")
-        self._hold("modem_unstable", self._is_unstable(), "")
-        self._hold("sms_failed", self._account.failed_in_an_hour > 0, f"{self._account.failed_in_an_hour} in an hour")
-        exhausted = self._ladder.is_exhausted and bool(self._watcher.raised)
-        self._hold("modem_exhausted", exhausted, self._watcher.raised)
+            self._alarms.hold("modem_hot", hot, f"{temperature_c} °C")
+        self._alarms.hold("modem_unstable", self._is_unstable())
+        failed = self._account.failed_in_an_hour
+        self._alarms.hold("sms_failed", failed > 0, f"{failed} in an hour")
+        trouble = self._alarms.trouble
+        self._alarms.hold("modem_exhausted", self._ladder.is_exhausted and bool(trouble), trouble)
 
     def _is_unstable(self) -> bool:
         since_ns = self._line.clock.monotonic_ns() - int(LOSSES_WITHIN_S * self._pace * NS_PER_S)
         return len(self._losses) == LOSSES and self._losses[0] > since_ns
 
-    def _hold(self, kind: str, holds: bool, detail: str) -> None:
-        if holds and kind not in self._alarms:
-            self._raise(kind, detail)
-        elif not holds and kind in self._alarms:
-            self._end(kind)
-
-    def _raise(self, kind: str, detail: str) -> None:
-        alarm = Alarm(kind, self._utc_ns(), None, detail)
-        self._alarms[kind] = alarm
-        log.warning("alarm %s (%s): %s", kind, detail, alarm.advice)
-        self._pending.append(Event(alarm.raised_ns, "raised", kind, detail))
-
-    def _end(self, kind: str) -> None:
-        alarm = self._alarms.pop(kind, None)
-        log.warning("alarm %s is over", kind)
-        self._pending.append(Event(self._utc_ns(), "cleared", kind, alarm.detail if alarm else ""))
-
     def _recover(self) -> None:
         utc_ns = self._utc_ns()
-        unstable = "modem_unstable" if "modem_unstable" in self._alarms else ""
-        stage = self._ladder.next_step(utc_ns, unstable or (self._watcher.raised if self._trouble else ""))
-        if stage is None and self._power_asked.is_set():
-            stage = self._by_hand(utc_ns)
+        kind = self._alarms.trouble if self._trouble is not None else ""
+        kind = "modem_unstable" if "modem_unstable" in self._alarms else kind
+        stage = self._ladder.next_step(utc_ns, kind)
         if stage is not None:
-            self._take(stage, utc_ns)
+            self._take(stage, kind)
+        elif self._power_asked.is_set():
+            self._power_asked.clear()
+            self._cycle_by_hand(utc_ns)
 
-    def _by_hand(self, utc_ns: int) -> ModemStage | None:
-        self._power_asked.clear()
+    def _cycle_by_hand(self, utc_ns: int) -> None:
         if self._line.supply is None or 0 <= utc_ns - self._by_hand_ns < POWER_BY_HAND_S * NS_PER_S:
             log.warning("the modem's power is not cycled: no relay is fitted, or it was done a moment ago")
-            return None
+            return
         self._by_hand_ns = utc_ns
         self._ladder.note("modem_power", utc_ns)
-        return "modem_power"
+        self._take("modem_power", "asked for")
 
-    def _take(self, stage: ModemStage, utc_ns: int) -> None:
-        why = self._watcher.raised or "asked for"
-        log.warning("recovery: %s (%s)", stage, why)
-        self._pending.append(Event(utc_ns, "recovery", stage, why))
-        self._write_events()  # before the step: a power cycle that takes the node with it must count
-        self._steps.append((stage, utc_ns))
+    def _take(self, stage: ModemStage, why: str) -> None:
+        self._alarms.note_step(stage, why)
         if stage == "modem_reset":
             self._modem.reset()
         self._modem.close()
@@ -266,35 +235,25 @@ class Shift:
             except ModemLeft:
                 raise
             except ModemError as error:
-                self._trouble = self._failed(error)
-        self._account = sms_account.account(self._database, utc_ns)
+                self._failed(error)  # what it was about must not show: the next look says what is wrong
+        self._count_messages(utc_ns)
+
+    def _count_messages(self, utc_ns: int) -> None:
+        now_ns = self._line.clock.monotonic_ns()
+        if now_ns >= self._account_due_ns:
+            self._account_due_ns = now_ns + int(ACCOUNT_S * self._pace * NS_PER_S)
+            self._account = sms_account.account(self._database, utc_ns)
 
     def _publish(self) -> None:
-        self._write_events()
-        hour_ago_ns = self._utc_ns() - 3600 * NS_PER_S
-        self._steps = [step for step in self._steps if step[1] > hour_ago_ns]
+        self._alarms.write()
         self.report = ModemReport(
             self._state,
             self._link,
-            tuple(self._alarms.values()),
+            self._alarms.raised,
             self._trouble.kind if self._trouble else "",
-            tuple(stage for stage, _ in self._steps),
+            self._alarms.steps,
             self._account,
         )
 
-    def _write_events(self) -> None:
-        if self._pending:
-            try:
-                add_events(self._database, self._pending)
-            except StoreError as error:
-                log.error("%s", error)  # they are kept and tried again
-                del self._pending[:-PENDING_MAX]
-                return
-            self._pending.clear()
-
     def _utc_ns(self) -> int:
         return self._clock.utc_ns(self._clock.monotonic_ns())
-
-    def _earlier_steps(self, utc_ns: int) -> list[StepTaken[ModemStage]]:
-        events = last_events(self._database, STEPS_A_DAY_MAX, "recovery", utc_ns - NS_PER_DAY)
-        return [StepTaken(stage, e.at_ns) for e in reversed(events) for stage in MODEM_STAGES if stage == e.kind]

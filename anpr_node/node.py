@@ -9,6 +9,7 @@ Any thread that ends, ends the node; systemd starts it again.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import shutil
 import sqlite3
@@ -34,6 +35,7 @@ from anpr_node.pipeline import Pipeline
 from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
 from anpr_node.store.database import note_start, open_store
+from anpr_node.tap import Tap
 from anpr_node.uplink.uplink import Health, Uplink
 from anpr_node.vision.reader import PlateReader
 
@@ -104,11 +106,14 @@ class Node:
             PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
         )
         self.desk = Desk(settings, platform)
+        self.tap = Tap()
         self._uplink = Uplink(settings, platform.clock, health)
         self._note_start()
         self._stopping = threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
+        self.is_alarmed = self.is_unlinked = False
+        """What the watch says; the LED shows it."""
         self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
         self._timeouts = self._frames_lost = 0
         self._daynight = DayNight(settings.daynight) if settings.daynight.mode == "auto" else None
@@ -133,7 +138,7 @@ class Node:
         """Write down that this node started: the record's first question, and the proof that the card takes writes."""
         clock, folder = self.platform.clock, self._settings.state_folder
         monotonic_ns = clock.monotonic_ns()
-        recovery.make_sound(folder, clock.utc_ns(monotonic_ns))
+        recovery.make_sound(folder, clock.utc_ns(monotonic_ns), self._settings.policy.terms)
         with contextlib.closing(open_store(folder)) as database:
             free_mb = shutil.disk_usage(folder).free // 1_000_000
             if free_mb < START_FREE_MB_MIN:
@@ -218,7 +223,8 @@ class Node:
         """Follow faults and presence, and end the node in order when the supply gives its warning."""
         while not self._stopping.wait(TICK_S):
             self.platform.tick()
-            self.platform.outputs.led.show("fault", self._is_faulty())
+            self.platform.outputs.led.show("fault", self.is_alarmed or self._is_faulty())
+            self.platform.outputs.led.show("no_link", self.is_unlinked)
             self._expect_power()
 
     def _is_faulty(self) -> bool:
@@ -250,6 +256,7 @@ class Node:
             started_s = time.perf_counter()
             self.desk.hand_over(self._pipeline.process(frame))
             self._follow_daylight(frame)
+            self.tap.offer(frame, functools.partial(self._pipeline.boxes_in, frame))
             self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
         self.desk.hand_over(self._pipeline.finish())
 
@@ -276,6 +283,10 @@ class Node:
                 except (StoreError, sqlite3.Error) as error:
                     log.error("the record is not kept in order now: %s", error)
                     self._stopping.wait(KEEP_RETRY_S)
+
+    def new_read_id(self, utc_ns: int) -> str:
+        """The id of a read that is not the loop's own."""
+        return self._pipeline.ids.make(utc_ns)
 
     def _missed_turns(self) -> int:
         trigger = self.platform.trigger

@@ -82,6 +82,10 @@ class Pipeline:
         self._decided_ns = frame.captured_ns + frame.exposure_us * NS_PER_US // 2
         return [*self._publish(seen, ended=False), *self._publish(gone, ended=True)]
 
+    def boxes_in(self, frame: Frame) -> list[PlateBox]:
+        """The plates seen in the frame just processed."""
+        return [track.box for track in self._tracker.tracks if track.last_seen_ns == frame.captured_ns]
+
     def finish(self) -> list[Ripe]:
         """The camera has ended: what is still in view is published on what is known."""
         tracks, self._tracker.tracks = self._tracker.tracks, []

@@ -9,11 +9,12 @@ import threading
 from contextlib import closing
 from types import FrameType
 
-from anpr_node.config import Settings
+from anpr_node.config import Settings, layers, load
 from anpr_node.drivers.notify import Manager
 from anpr_node.drivers.platform import Platform, open_platform
 from anpr_node.errors import AnprError, PowerCycleNeeded
 from anpr_node.node import Node
+from anpr_node.servant import Servant
 from anpr_node.status import collect, write_heartbeat
 from anpr_node.watch import Watch, watched
 
@@ -32,21 +33,49 @@ def run(settings: Settings) -> None:
         AnprError: a thread failed; what is wrong stands in the log, outputs are off.
 
     """
-    supervise(settings, open_platform(settings), _stop_on_signals())
+    run_until(settings, _stop_on_signals())
 
 
-def supervise(settings: Settings, platform: Platform, stop: threading.Event, last_word_s: float = LAST_WORD_S) -> None:
-    """Run on hardware that is open already; raises what `run` does."""
+def run_until(settings: Settings, stop: threading.Event) -> None:
+    """Run, and start anew whenever the console wants other settings. Raises what `run` does.
+
+    Settings on trial with which the node fails are given up at once.
+    """
+    while not stop.is_set():
+        try:
+            if not supervise(settings, open_platform(settings), stop):
+                return
+        except AnprError as error:
+            if settings.source is None or layers.read_trial(settings.source) is None:
+                raise
+            log.error("the settings on trial are given up: %s", error)
+            layers.end_trial(settings.source)
+        if settings.source is not None:
+            settings = load(settings.source)
+
+
+def supervise(settings: Settings, platform: Platform, stop: threading.Event, last_word_s: float = LAST_WORD_S) -> bool:
+    """Run on hardware that is open already, until stopped (False) or until other settings count (True).
+
+    Raises what `run` does.
+    """
     manager = Manager()
     platform, camera = watched(platform)
     with (
         Node(settings, platform, None, lambda: collect(settings)) as node,
         closing(Watch(settings, node, camera, manager)) as watch,
+        closing(Servant(settings, node, camera, lambda: watch.alarms)) as servant,
     ):
+        servant.start()
+        trial = layers.read_trial(settings.source) if settings.source else None
         log.info("node %s runs, store %s", settings.node.id, settings.state_folder)
         manager.ready()
-        while not node.ended.wait(BEAT_S) and not stop.is_set() and watch.gave_up is None:
+        again = False
+        while not node.ended.wait(BEAT_S) and not stop.is_set() and watch.gave_up is None and not again:
             watch.beat()
+            if servant.reboot_wanted.is_set():
+                raise PowerCycleNeeded("a technician wants the machine to start anew")
+            again = servant.reload_wanted.is_set() or (trial is not None and trial.left_s <= 0)
             _beat(settings, node, watch)
         manager.stopping()
         if watch.gave_up is not None:
@@ -56,6 +85,7 @@ def supervise(settings: Settings, platform: Platform, stop: threading.Event, las
         raise watch.gave_up
     if node.failure is not None:
         raise AnprError(f"the node failed: {node.failure}") from node.failure
+    return again
 
 
 def _exit_anyway(after_s: float, code: int) -> None:

@@ -18,8 +18,10 @@ from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.thermal import BoardThermometer, Heat, Thermometer
 from anpr_node.errors import AnprError, CameraFault, PowerCycleNeeded, StoreError
 from anpr_node.node import Node
+from anpr_node.policy import NS_PER_DAY
 from anpr_node.store.database import open_store
-from anpr_node.store.events import NS_PER_DAY, NS_PER_HOUR, Event, add_events, last_events, prove_writes, usual_reads
+from anpr_node.store.events import Event, add_events, last_events, prove_writes
+from anpr_node.store.traffic import hour_of, usual_reads
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.limits import STAGES, Stage
 from anpr_node.supervision.numbers import measure
@@ -27,11 +29,14 @@ from anpr_node.supervision.recovery import Ladder, Taken
 from anpr_node.supervision.supervisor import Supervisor
 from anpr_node.supervision.vitals import EXHAUSTED_WATCHDOG_S, WATCHDOG_S, Vitals
 from anpr_node.supervision.watched import WatchedCamera
+from anpr_node.upkeep import Caretaker
 
 log = logging.getLogger(__name__)
 
 HEAT_PERIOD_S = 5.0
 PENDING_MAX = 1000
+LINK_ALARMS = {"sink_silent", "link_down", "modem_searching", "modem_denied"}
+"""What the LED shows as `no_link`: nothing at the roadside is broken."""
 STEPS_A_DAY_MAX = 1000
 """More than what all allowances of camera and modem make in a day."""
 
@@ -54,6 +59,7 @@ class Watch:
         self._clock = node.platform.clock
         self._usual: dict[int, float] = {}
         self._supervisor = Supervisor(self._clock, self._usual_reads, settings.state_folder)
+        self._caretaker = Caretaker(settings, self._database)
         self._ladder = Ladder(self._earlier_steps())
         self._vitals = Vitals(time.monotonic())
         self._pending: deque[Event] = deque(maxlen=PENDING_MAX)
@@ -66,9 +72,9 @@ class Watch:
 
     @property
     def alarms(self) -> tuple[Alarm, ...]:
-        """Those raised now, the modem's last."""
+        """Those raised now: the camera's, the record's, the modem's."""
         modem = self._node.modem
-        return self._supervisor.alarms + (modem.report.alarms if modem is not None else ())
+        return self._supervisor.alarms + self._caretaker.alarms + (modem.report.alarms if modem is not None else ())
 
     def health(self) -> dict[str, object]:
         """The board and the camera as they are now, for the heartbeat."""
@@ -89,9 +95,10 @@ class Watch:
     def beat(self) -> None:
         """One round of everything."""
         now_ns, now_s = self._clock.monotonic_ns(), time.monotonic()
-        changes = self._look_around(now_ns, now_s)
+        changes = self._look_around(now_ns, now_s) + self._caretaker.look(now_ns, self._clock.utc_ns(now_ns))
         for alarm in changes:
             self._announce(alarm)
+        self._show()
         self._recover(self._clock.utc_ns(now_ns))
         self._write_events()
         self._feed(now_ns, now_s)
@@ -122,6 +129,11 @@ class Watch:
         self._heat_due_s = now_s + HEAT_PERIOD_S
         self._last_heat = self.thermometer.read()
         return self._last_heat
+
+    def _show(self) -> None:
+        """Tell the node what its LED says: a fault needs a visit, a link may come back."""
+        kinds = {alarm.kind for alarm in self.alarms}
+        self._node.is_unlinked, self._node.is_alarmed = bool(kinds & LINK_ALARMS), bool(kinds - LINK_ALARMS)
 
     def _announce(self, alarm: Alarm) -> None:
         if alarm.cleared_ns is None:
@@ -199,7 +211,7 @@ class Watch:
         return [Taken(stage, event.at_ns) for event in reversed(events) for stage in STAGES if stage == event.kind]
 
     def _usual_reads(self, utc_ns: int) -> float:
-        hour = utc_ns // NS_PER_HOUR
+        hour = hour_of(utc_ns)
         if hour not in self._usual:
             try:
                 self._usual = {hour: usual_reads(self._database, utc_ns)}

@@ -6,6 +6,7 @@ import contextlib
 import json
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -13,7 +14,10 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from anpr_node.sink.shelf import Shelf
 
 FAULTS = ("reset before", "reset during", "reset after", "lost answer", "500", "502", "429", "slow", "garbled", "page")
 
@@ -34,11 +38,19 @@ class Plan:
     always: int | None = None
     """Every request gets this status."""
     retry_after_s: int = 1
+    shelf: Shelf | None = None
+    """Where a real sink keeps what it takes."""
+    certificates: tuple[tuple[Path, Path], tuple[Path, Path]] | None = None
+    """Speak TLS, with the first one; as a fault, with the second one, or break off the handshake."""
+    useful_bytes: int = 0
+    """Of bodies that brought something new."""
     slow_s: float = 30.0
     taken: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each kind and id was acknowledged or at least kept."""
     batches: list[list[tuple[str, str]]] = field(default_factory=list)
     arrived: list[tuple[float, list[tuple[str, str]]]] = field(default_factory=list)
+    old: Counter[str] = field(default_factory=Counter)
+    """Of each kind, how many that were there before the test went on."""
     met: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -46,12 +58,12 @@ class Plan:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def next_fault(self) -> str:
+    def next_fault(self, faults: tuple[str, ...] = ()) -> str:
         with self.lock:
             if self.script:
                 fault = self.script.pop(0)
             else:
-                fault = self._random.choice(self.faults) if self._random.random() < self.share else ""
+                fault = self._random.choice(faults or self.faults) if self._random.random() < self.share else ""
             self.met[fault or "good"] += 1
         return fault
 
@@ -60,12 +72,13 @@ class Hostile(BaseHTTPRequestHandler):
     """One connection."""
 
     plan: Plan
+    size = 0
     protocol_version = "HTTP/1.1"
     timeout = 60
 
     def do_POST(self) -> None:
         plan, fault = self.plan, self.plan.next_fault()
-        length = int(self.headers["Content-Length"])
+        length = self.size = int(self.headers["Content-Length"])
         if fault == "reset before":
             return self._reset()
         if fault == "reset during":
@@ -83,11 +96,15 @@ class Hostile(BaseHTTPRequestHandler):
     def _take(self, batch: dict[str, Any], fault: str) -> None:
         plan = self.plan
         keys = [(item["kind"], item["id"]) for item in batch["items"]]
+        if plan.shelf is not None:
+            plan.shelf.put(batch["node_id"], batch["items"], time.time_ns())
         for _, id_ in keys:
             if id_ in plan.status_for:
                 return self._answer(plan.status_for[id_], {"error": f"{id_} is not wanted"})
         good = [key for key in keys if key[1] not in plan.refuse]
         with plan.lock:
+            plan.useful_bytes += self.size * (not all(key in plan.taken for key in good))
+            plan.old.update(kind for kind, id_ in good if (kind, id_) not in plan.taken and "new-" not in id_)
             plan.taken.update(good)
             plan.batches.append(good)
             plan.arrived.append((time.monotonic(), good))
@@ -145,6 +162,21 @@ class HostileServer(ThreadingHTTPServer):
     def __init__(self, plan: Plan) -> None:
         super().__init__(("127.0.0.1", 0), type("Bound", (Hostile,), {"plan": plan}))
         self.plan = plan
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Shake hands first, where it speaks TLS."""
+        if self.plan.certificates is None:
+            super().finish_request(request, client_address)
+            return
+        fault = self.plan.next_fault(("tls reset", "wrong certificate"))
+        if fault == "tls reset":
+            request.recv(1)
+            request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.plan.certificates[fault == "wrong certificate"])
+        with context.wrap_socket(request, server_side=True) as secure:
+            super().finish_request(secure, client_address)
 
     @property
     def url(self) -> str:

@@ -199,7 +199,7 @@ def test_once_somebody_is_named_the_owner_is_nobody(settings: Settings, store: D
 
 
 def test_who_owns_nothing_names_nobody(settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_owns", lambda _: False)
+    monkeypatch.setattr(access, "owns", lambda _: False)
     with pytest.raises(RefusedByPolicy, match="nobody is named yet"):
         access.authorise(settings, "user add", None, no_password)
 

@@ -59,6 +59,12 @@ COMMANDS = [
     ["user", "list"],
     ["user", "remove"],
     ["purge"],
+    ["uplink", "status"],
+    ["uplink", "refused"],
+    ["uplink", "retry"],
+    ["uplink", "overview"],
+    ["uplink", "schema"],
+    ["sink"],
     ["store", "encrypt"],
 ]
 
@@ -186,7 +192,7 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
 
     from makers import evidence, read
 
-    from anpr_node import audit
+    from anpr_node import audit, search
     from anpr_node.recorder import encode
     from anpr_node.store.database import open_store
     from anpr_node.store.reads import add_read
@@ -198,7 +204,8 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
     assert "1ABC123" in result.stdout
     call("search", "--config", config, "*")
     log = [line.entry for line in audit.read(tmp_path / "state")]
-    assert [(e.detail["pattern"], e.reason, e.case_ref, e.outcome, e.rows) for e in log] == [
+    asked = [search.readable(tmp_path / "state", e.detail)["pattern"] for e in log]
+    assert [(pattern, e.reason, e.case_ref, e.outcome, e.rows) for pattern, e in zip(asked, log, strict=True)] == [
         ("1ABC*", "burglary", "LI/1", "done", 1),
         ("*", "", "", "refused", 0),
     ]
@@ -287,3 +294,36 @@ def test_the_roles_name_no_command_that_is_not_there() -> None:
         assert any(" ".join(words[:n]) in there for n in range(1, len(words) + 1)), f"roles.toml: no command {name}"
     for name in roles().held | roles().under:
         assert "settings" in {option.name for option in there[name].params}, f"roles.toml: {name} takes no settings"
+
+
+@pytest.fixture
+def with_modem(config: Path) -> Path:
+    sections = '[modem]\nkind = "simulated"\npower_fitted = true\npower_off_s = 1.0\n'
+    config.write_text(f"{config.read_text()}\n{sections}")
+    return config
+
+
+def test_modem_status_asks_the_modem_itself_where_no_node_runs(with_modem: Path) -> None:
+    shown = call("modem", "status", "--config", with_modem)
+    assert shown.exit_code == 0, shown.output
+    assert "modem       SIMCOM_SIM7600E-H, 38 °C, card ready\n" in shown.stdout
+    assert "network     home, Proximus LTE, signal -71 dBm\n" in shown.stdout
+    row = json.loads(call("modem", "status", "--json", "--config", with_modem).stdout)
+    assert (row["modem"]["operator"], row["link"]["up"], row["alarms"]) == ("Proximus", True, [])
+    assert "in 45 ms" in call("modem", "ping", "--config", with_modem).stdout
+    assert "was off for 1 s" in call("modem", "power-cycle", "--config", with_modem).stdout
+
+
+@pytest.mark.parametrize("command", ["status", "ping", "power-cycle"])
+def test_without_a_modem_its_commands_say_what_to_set(config: Path, command: str) -> None:
+    result = call("modem", command, "--config", config)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: no ")
+    assert "modem." in result.stderr
+
+
+def test_a_modem_that_is_not_there_fails_the_check(config: Path) -> None:
+    config.write_text(f'{config.read_text()}\n[modem]\nkind = "serial"\ndevice = "/dev/no-such-modem"\n')
+    result = call("check", "--config", config)
+    assert "FAIL modem         /dev/no-such-modem: no such device" in result.stdout
+    assert result.exit_code == 1

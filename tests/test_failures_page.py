@@ -9,6 +9,7 @@ from anpr_node.service import LAST_WORD_S
 from anpr_node.supervision.limits import LIMITS
 from anpr_node.supervision.modem import MODEM_ALLOWANCES, MODEM_LIMITS, OVER_S, STEADY_S
 from anpr_node.supervision.recovery import ALLOWANCES
+from anpr_node.supervision.upkeep import UPKEEP_LIMITS
 from anpr_node.supervision.vitals import (
     COMMITS_MAX_AGE_S,
     EXHAUSTED_WATCHDOG_S,
@@ -41,6 +42,13 @@ def test_the_table_of_steps() -> None:
             f"{allowance.steps} in {allowance.within_s / 3600:g} h",
             f"{allowance.patience_s:g} s",
         ]
+
+
+def test_the_table_of_upkeep() -> None:
+    table = rows()
+    for limit in UPKEEP_LIMITS.values():
+        expected = [limit.rule, f"{limit.found_s:g} s", f"{limit.cleared_s:g} s", limit.advice]
+        assert table[limit.kind] == expected
 
 
 def test_the_watchdogs_figures() -> None:

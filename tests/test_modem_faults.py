@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from modem_bench import Bench
 
+from anpr_node.config import parse
 from anpr_node.drivers.simulated.modem_dialects import DIALECTS
 from anpr_node.drivers.simulated.modem_network import SimCard
+from anpr_node.errors import ConfigError
+from anpr_node.store.events import last_events
 from anpr_node.supervision.modem import LOSSES_WITHIN_S, MODEM_ALLOWANCES, MODEM_LIMITS, OVER_S
 
 Change = Callable[[Bench], None]
@@ -150,6 +153,36 @@ def test_a_modem_that_comes_back_as_another_device_goes_on(bench: Bench) -> None
     assert bench.kinds == set()
     assert bench.steps == []
     assert bench.shift.report.modem.is_registered
+
+
+def test_a_link_that_is_up_and_leads_nowhere_is_down(tmp_path: Path) -> None:
+    section = {"kind": "simulated", "probe": "192.0.2.1:443", "probe_s": 10.0}
+    with Bench(tmp_path, modem=section) as bench:
+        bench.run(60)
+        assert bench.kinds == set()
+        bench.link.answers = False
+        bench.until({"link_down"}, MODEM_LIMITS["link_down"].found_s)
+        assert "192.0.2.1:443 does not answer" in next(iter(bench.shift.report.alarms)).detail
+        bench.link.answers = True
+        bench.until(set(), OVER_S)
+
+
+@pytest.mark.parametrize("probe", ["example.org:443", "192.0.2.1", "192.0.2.1:0", "192.0.2.1:x"])
+def test_a_probe_is_an_address_and_a_port(probe: str) -> None:
+    with pytest.raises(ConfigError, match="probe"):
+        parse({"modem": {"probe": probe}}, "test")
+    assert parse({"modem": {"probe": "[2001:db8::1]:443"}}, "test").modem.probe
+
+
+def test_one_trouble_that_becomes_another_is_one_alarm_at_a_time(bench: Bench) -> None:
+    bench.run(60)
+    bench.modem.network.registration = 2
+    bench.until({"modem_searching"}, 240)
+    bench.modem.card.present = False
+    bench.until({"sim_missing"}, 60)
+    assert bench.kinds == {"sim_missing"}
+    whats = [(event.what, event.kind) for event in reversed(last_events(bench.database)) if event.what != "recovery"]
+    assert whats == [("raised", "modem_searching"), ("cleared", "modem_searching"), ("raised", "sim_missing")]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S,
 from anpr_node.policy import Terms, presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState, Hit, HotlistEntry
-from anpr_node.store import retention
+from anpr_node.store import recovery, retention
 from anpr_node.store.database import FILE_NAME, figures, open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.reads import EncodedEvidence, add_read
@@ -251,13 +251,61 @@ def test_delivered_pictures_go_first_and_only_as_many_as_needed(store: Database,
     assert retention.excess(store, folder, limits(store, folder, 0)) <= 0
 
 
-def test_a_damaged_store_set_aside_goes_when_all_in_it_is_over_age(tmp_path: Path) -> None:
+def put_aside(folder: Path, moment_day: float, **reads: tuple[float, bool]) -> Path:
+    """A store with reads of some days, hits among them, set aside as damaged and salvaged."""
+    with closing(open_store(folder)) as store:
+        for read_id, (taken_day, hit) in reads.items():
+            add(store, read_id, taken_day, hit=hit)
+    recovery.mark_damaged(folder)
+    result = recovery.make_sound(folder, day(moment_day), TERMS)
+    assert result is not None
+    return result.aside
+
+
+def finish(folder: Path, moment_day: float) -> None:
+    with closing(open_store(folder)) as store:
+        while not recovery.salvage_pictures(folder, store, TERMS, day(moment_day)):
+            pass
+
+
+def test_a_damaged_store_set_aside_goes_when_the_oldest_read_in_it_is_over_age(tmp_path: Path) -> None:
+    aside = put_aside(tmp_path, 9, r1=(0, True), r2=(1, False), r3=(9, False))
+    finish(tmp_path, 9)
+    assert retention.delete_set_aside(tmp_path, TERMS, day(11)) == 0
+    assert retention.delete_set_aside(tmp_path, TERMS, day(11) + 1) == 1, (
+        "ten days after r2, not after the setting aside"
+    )
+    assert not aside.exists()
+
+
+def test_a_hit_in_a_damaged_store_has_its_own_term(tmp_path: Path) -> None:
+    put_aside(tmp_path, 9, r1=(0, True), r2=(15, False))
+    finish(tmp_path, 9)
+    assert retention.delete_set_aside(tmp_path, TERMS, day(20)) == 0
+    assert retention.delete_set_aside(tmp_path, TERMS, day(20) + 1) == 1
+
+
+def test_a_damaged_store_stays_until_it_is_salvaged(tmp_path: Path) -> None:
+    """Set aside under a clock that was 400 days slow, it looks old enough at once."""
+    put_aside(tmp_path, -400, r1=(-400, False))
+    assert retention.delete_set_aside(tmp_path, TERMS, day(0)) == 0
+    finish(tmp_path, 0)
+    assert retention.delete_set_aside(tmp_path, TERMS, day(0)) == 1
+
+
+def test_a_damaged_store_of_which_nothing_can_be_read_is_not_kept(tmp_path: Path) -> None:
     aside = tmp_path / "damaged-20260101T000000"
     aside.mkdir()
     (aside / FILE_NAME).write_bytes(b"7QZX001")
-    assert retention.delete_set_aside(tmp_path, TERMS, day(19)) == 0
-    assert retention.delete_set_aside(tmp_path, TERMS, day(20)) == 1
+    assert retention.delete_set_aside(tmp_path, TERMS, day(1)) == 1
     assert not aside.exists()
+
+
+def test_a_folder_that_somebody_else_named_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "damaged-20261101T000000.bak"
+    other.mkdir()
+    assert retention.delete_set_aside(tmp_path, TERMS, day(9000)) == 0
+    assert other.exists()
 
 
 class SyncedClock(SimulatedClock):

@@ -143,6 +143,24 @@ class TestSilentHits:
             assert bench.kinds == set()
             assert figures(bench.database) == {}
 
+    @pytest.mark.parametrize("fault", ["silent_on", "loses", "restarts_on"])
+    def test_that_the_modem_swallows_leave_none_either(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: str
+    ) -> None:
+        with caplog.at_level("DEBUG"), self.bench(tmp_path) as bench:
+            bench.run(20)
+            caplog.clear()
+            setattr(bench.modem.faults, fault, "AT+CMGS")
+            bench.put_hit(1, actions=("silent",), category="discreet")
+            bench.run(160)
+            setattr(bench.modem.faults, fault, "")
+            bench.run(300)
+            assert bench.states == ["delivered"]
+            assert "CMGS" not in caplog.text
+            assert "SMS" not in caplog.text
+            assert "9999" not in caplog.text
+            assert figures(bench.database) == {}
+
     def test_of_a_read_hide_its_other_hits(self, tmp_path: Path) -> None:
         with self.bench(tmp_path) as bench:
             bench.run(20)
@@ -152,7 +170,10 @@ class TestSilentHits:
                 " raised_at_ns) SELECT 'silent', read_id, 's', 'discreet', 70, '', '', '[\"silent\"]', 'exact',"
                 " raised_at_ns FROM hit"
             )
-            bench.database.execute("INSERT INTO outbox (kind, ref, queued_ns) VALUES ('hit', 'silent', 0)")
+            bench.database.execute(
+                "INSERT INTO outbox (kind, ref, queued_ns)"
+                " SELECT 'hit', hit_id, raised_at_ns FROM hit WHERE hit_id = 'silent'"
+            )
             bench.run(60)
             assert [number for number, _ in bench.told] == ["+32470999999"]
 

@@ -189,13 +189,14 @@ def test_a_locked_or_replaced_store_is_waited_for(
     store: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = Plan()
-    for number in range(60):
-        add(store, f"r{number:02}")
     with running(HostileServer(plan)) as server:
         settings = settings_for(tmp_path / "state", {"name": "zone", "url": server.url})
         with Node(settings) as node:
+            node.run(0)
+            for number in range(60):
+                add(store, f"r{number:02}")
             store.execute("BEGIN IMMEDIATE")
-            node.run(20)
+            node.run(10)
             assert not plan.taken, "nothing is sent that could not be ticked off"
             assert "cannot use the store now" in caplog.text
             store.execute("ROLLBACK")

@@ -83,7 +83,7 @@ class Node:
         self.couriers: list[Courier] = []
         for section in settings.sinks:
             errand = Errand(settings, section, self.clock, link, self.budget)
-            self.couriers += [UrgentCourier(errand), BulkCourier(errand, packs_ahead=False)]
+            self.couriers += [UrgentCourier(errand), BulkCourier(errand, alone=True)]
 
     def __enter__(self) -> Node:
         return self

@@ -15,7 +15,7 @@ from typing import Protocol
 from sqlite_utils import Database
 
 from anpr_node.alert import sms_account
-from anpr_node.alert.sms_account import Message
+from anpr_node.alert.sms_account import Message, not_taken
 from anpr_node.config import Settings
 from anpr_node.errors import ModemError, ModemRefused
 from anpr_node.store.database import insert
@@ -27,16 +27,11 @@ HOUR_NS = 3600 * NS_PER_S
 TEXT_LENGTH_MAX = 160
 REFERENCE_LENGTH = 8
 
-NOT_TAKEN = """EXISTS (
-    SELECT 1 FROM outbox o WHERE o.ref = h.hit_id AND (o.kind = 'sms' OR (
-        o.kind = 'hit' AND h.actions LIKE '%"silent"%'
-        AND NOT EXISTS (SELECT 1 FROM sink_passed p WHERE p.item_id = o.item_id))))"""
-"""The uplink takes the row `sms` away when a sink has the hit. While it is there nobody has: the link is down, whatever
-it looks like. Silent hits have no such row."""
-_DUE = """
-SELECT h.hit_id FROM {hits} h
-WHERE h.held_back IS NULL AND h.match <> 'retrospective'
-  AND h.actions LIKE :action AND h.raised_at_ns BETWEEN :oldest_ns AND :newest_ns AND {not_taken}
+# From the few rows of the outbox to their hits, never the other way: there may be a year of hits.
+_DUE = f"""
+SELECT h.hit_id FROM outbox o CROSS JOIN {{hits}} h ON h.hit_id = o.ref
+WHERE {not_taken(":silent")} AND h.held_back IS NULL AND h.match <> 'retrospective'
+  AND o.queued_ns >= :oldest_ns AND h.raised_at_ns BETWEEN :oldest_ns AND :newest_ns AND h.actions LIKE :action
   AND NOT EXISTS (
       SELECT 1 FROM hit s JOIN sms m ON m.hit_id = s.hit_id WHERE s.read_id = h.read_id AND m.silent = :silent)
 ORDER BY h.priority DESC, h.raised_at_ns LIMIT 1
@@ -102,7 +97,7 @@ def find_due(database: Database, settings: Settings, now_ns: int, circle: Circle
     if spent >= section.per_hour_max:
         return None
     row = database.execute(
-        _DUE.format(hits=circle.hits, not_taken=NOT_TAKEN),
+        _DUE.format(hits=circle.hits),
         {
             "action": circle.action,
             "silent": circle.silent,
@@ -119,7 +114,7 @@ def send_next(database: Database, sender: SmsSender, settings: Settings, now_ns:
     What has become needless or too old meanwhile is closed instead. Raises ModemError where nobody knows whether it
     was sent; that is noted first.
     """
-    sms_account.close_needless(database, now_ns, int(settings.sms.until_s * NS_PER_S), NOT_TAKEN)
+    sms_account.close_needless(database, now_ns, int(settings.sms.until_s * NS_PER_S))
     message = sms_account.begin(database, now_ns)
     if message is None:
         return False

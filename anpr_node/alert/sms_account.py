@@ -46,6 +46,18 @@ class Account:
     failed_in_an_hour: int = 0
 
 
+def not_taken(silent: str) -> str:
+    """The condition on row `o` of the outbox that nobody has its hit; `silent` is SQL for whether the hit is silent.
+
+    The uplink takes the row `sms` away when a sink has the hit: while it is there the link is down, whatever it looks
+    like. Silent hits have no such row; nobody has one while no sink has passed it.
+    """
+    return f"""
+        o.kind = CASE WHEN {silent} THEN 'hit' ELSE 'sms' END
+        AND NOT ({silent} AND EXISTS (SELECT 1 FROM sink_passed p WHERE p.item_id = o.item_id))
+    """
+
+
 def after_start(database: Database, now_ns: int) -> None:
     """Messages that the modem had when the node ended: nobody knows whether they are out, so they are due again."""
     with database.atomic():
@@ -59,10 +71,10 @@ def _note_unknown(database: Database, where: str, values: list[object], now_ns: 
         count(database, "sms_repeated", doubtful, now_ns)
 
 
-def close_needless(database: Database, now_ns: int, until_ns: int, not_taken: str) -> None:
+def close_needless(database: Database, now_ns: int, until_ns: int) -> None:
     """Close what waits and is too old, what the back office has taken meanwhile, and what was tried often enough."""
     closing: tuple[tuple[str, str, list[int]], ...] = (
-        ("unneeded", f"NOT EXISTS (SELECT 1 FROM hit h WHERE h.hit_id = sms.hit_id AND {not_taken})", []),
+        ("unneeded", f"NOT EXISTS (SELECT 1 FROM outbox o WHERE o.ref = sms.hit_id AND {not_taken('sms.silent')})", []),
         ("failed", "tries >= ?", [TRIES_MAX]),
         ("expired", "(SELECT raised_at_ns FROM hit WHERE hit.hit_id = sms.hit_id) < ?", [now_ns - until_ns]),
     )

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +42,11 @@ def audit() -> None:
 def audit_show(settings: Settings, from_: object, actor: str | None, action: str | None, as_json: bool) -> None:
     """Show the audit, oldest first. Looking at it is written down as well."""
     from anpr_node import audit as log
+    from anpr_node.search import readable
 
     folder = settings.state_folder
     lines = [
-        line
+        replace(line, entry=replace(line.entry, detail=readable(folder, line.entry.detail)))
         for line in log.read(folder)
         if line.at_ns >= (ns_of(from_) or 0)
         and actor in {None, line.entry.actor}
@@ -185,7 +186,7 @@ def purge(settings: Settings, believe_clock: bool) -> None:
     """
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store import retention
+    from anpr_node.store import day_keys, retention
     from anpr_node.store.database import use_store
     from anpr_node.store.scrub import scrub_all
 
@@ -198,6 +199,7 @@ def purge(settings: Settings, believe_clock: bool) -> None:
         retention.shrink(database)
         clean = scrub_all(database, folder)
     aside = retention.delete_set_aside(folder, terms, now_ns)
+    day_keys.erase(folder, terms.longest_days, now_ns)
     detail = {"believed_clock_days_ahead": leap_days} if leap_days else {}
     log.append(folder, log.Entry(acting().name, "purge", rows=purged, detail=detail))
     click.echo(

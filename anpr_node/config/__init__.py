@@ -11,22 +11,25 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
+from anpr_node.config import layers
 from anpr_node.config.capture import CameraSection, DayNightSection, SensorSection, TriggerSection
+from anpr_node.config.console import ConsoleSection
 from anpr_node.config.hotlists import LIST_NAME, HotlistsSection, ListSection, SmsSection
 from anpr_node.config.modem import ModemSection
 from anpr_node.config.pins import InputsSection, OutputsSection
 from anpr_node.config.reading import ModelsSection, QueueSection, ReadingSection, TrackingSection
 from anpr_node.config.record import PolicySection, StoreSection
 from anpr_node.config.section import Section
-from anpr_node.config.site import NodeSection
+from anpr_node.config.site import NodeSection, SiteSection
 from anpr_node.config.uplink import SinkSection, UplinkSection, check_sinks
 from anpr_node.errors import ConfigError
 
 __all__ = [
     "LIST_NAME",
     "CameraSection",
+    "ConsoleSection",
     "DayNightSection",
     "HotlistsSection",
     "InputsSection",
@@ -42,6 +45,7 @@ __all__ = [
     "SensorSection",
     "Settings",
     "SinkSection",
+    "SiteSection",
     "SmsSection",
     "StoreSection",
     "TrackingSection",
@@ -77,8 +81,11 @@ class Settings(Section):
     sms: SmsSection = SmsSection()
     modem: ModemSection = ModemSection()
     queue: QueueSection = QueueSection()
+    site: SiteSection = SiteSection()
+    console: ConsoleSection = ConsoleSection()
     uplink: UplinkSection = UplinkSection()
     sinks: list[SinkSection] = Field([], max_length=8)
+    _source: Path | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _sinks_are_whole(self) -> Settings:
@@ -109,6 +116,11 @@ class Settings(Section):
         return self
 
     @property
+    def source(self) -> Path | None:
+        """The node.toml they were read from; None for the built-in ones."""
+        return self._source
+
+    @property
     def models_folder(self) -> Path:
         """The one that is set, else the checkout's own, else the system's."""
         if self.models.folder is not None:
@@ -129,6 +141,8 @@ class Settings(Section):
 def load(path: Path | None) -> Settings:
     """The settings of a file; with None those of /etc/anpr-node/node.toml, or the built-in ones if it is absent.
 
+    What the console saved beside the file, or has on trial, stands over it: see layers.py.
+
     Raises:
         ConfigError: names every offending key with what is allowed there.
 
@@ -136,13 +150,19 @@ def load(path: Path | None) -> Settings:
     if path is None and not DEFAULT_PATH.exists():
         return Settings()
     path = path or DEFAULT_PATH
+    settings = parse(layers.over(path, read_own(path)), str(path))
+    settings._source = path
+    return settings
+
+
+def read_own(path: Path) -> dict[str, Any]:
+    """What people wrote into a node.toml, unchecked. Raises ConfigError."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    return parse(content, str(path))
 
 
 def parse(content: dict[str, Any], source: str) -> Settings:
@@ -159,7 +179,7 @@ def _explain(where: list[str], kind: str, message: str) -> str:
     key = ".".join(where) or "file"
     if kind == "extra_forbidden":
         return f"{key}: unknown key; known here: {', '.join(_known_keys(where[:-1]))}"
-    return f"{key}: {message.removeprefix('Value error, ')}{_allowed(where)}"
+    return f"{key}: {message.removeprefix('Value error, ')}{allowed(where)}"
 
 
 def _known_keys(section: list[str]) -> list[str]:
@@ -175,7 +195,7 @@ def _section(where: list[str]) -> type[BaseModel]:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else Settings
 
 
-def _allowed(where: list[str]) -> str:
+def allowed(where: list[str]) -> str:
     """The range of a numeric key, as ` (allowed: 1 to 120)`."""
     schema = _section(where[:-1]).model_json_schema().get("properties", {}).get(where[-1] if where else "", {})
     low = schema.get("minimum", schema.get("exclusiveMinimum"))

@@ -249,6 +249,7 @@ def _clock_from_now() -> SimulatedClock:
 
 
 def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Platform:
+    from anpr_node.drivers.simulated.bench import read_bench
     from anpr_node.drivers.simulated.camera import SimulatedCamera
     from anpr_node.drivers.simulated.circuit import Circuit
     from anpr_node.drivers.simulated.traffic import Traffic
@@ -263,6 +264,8 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
         circuit.lay_loop(traffic, settings.inputs.presence_pin)
 
     def open_camera(_: Illuminator) -> Camera:
-        return SimulatedCamera(circuit, traffic, light=settings.camera.light, seed=settings.camera.seed)
+        bench = read_bench(settings.state_folder)
+        circuit.break_strobe(bench.strobe == 0)
+        return SimulatedCamera(circuit, traffic, settings.camera.light, settings.camera.seed, bench)
 
     return assemble(settings, clock, circuit.factory, circuit.trigger, open_camera)

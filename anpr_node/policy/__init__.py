@@ -39,6 +39,11 @@ class Terms:
     doubt: str
     gate_days: int | None = None
 
+    @property
+    def longest_days(self) -> int:
+        """Nothing that names a plate is kept for longer."""
+        return max(self.reads_days, self.hits_days)
+
     def gate_ns(self, now_ns: int, decision_ref: str | None) -> int | None:
         """The moment before which a decision is needed; None where none is, or there is one."""
         if self.gate_days is None or (decision_ref or "").strip():
@@ -58,6 +63,26 @@ class Roles:
     held: frozenset[str]
     under: frozenset[str]
     commands: dict[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a measured value of an installation should be, lowest and highest; see calibration.toml."""
+
+    label: str
+    unit: str
+    ok: tuple[float, float]
+    warn: tuple[float, float]
+    digits: int
+
+
+@cache
+def calibration_limits() -> dict[str, Limits]:
+    """Every value of an installation that is judged, from calibration.toml."""
+    return {
+        name: Limits(row["label"], row["unit"], tuple(row["ok"]), tuple(row["warn"]), row["digits"])
+        for name, row in _read("calibration.toml").items()
+    }
 
 
 @cache

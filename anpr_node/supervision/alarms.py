@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from anpr_node.supervision.limits import LIMITS, Limit
 from anpr_node.supervision.modem import MODEM_LIMITS
+from anpr_node.supervision.upkeep import UPKEEP_LIMITS
 
 NS_PER_S = 1_000_000_000
 SUSPECT_SHARE, FREE_SHARE = 0.7, 0.3
@@ -27,7 +28,7 @@ class Alarm:
     @property
     def advice(self) -> str:
         """What to do at the roadside."""
-        return (LIMITS.get(self.kind) or MODEM_LIMITS[self.kind]).advice
+        return (LIMITS.get(self.kind) or MODEM_LIMITS.get(self.kind) or UPKEEP_LIMITS[self.kind]).advice
 
 
 class Latch:

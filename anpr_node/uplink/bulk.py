@@ -6,9 +6,11 @@ sink refuses as a whole is halved until the item at fault is found, and set asid
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -19,17 +21,17 @@ from anpr_node.uplink.courier import LOOK_S, NS_PER_S, Courier, Errand
 from anpr_node.uplink.formats import Refused, Request
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.ledger import STORE_PAUSE_S, Ledger
-from anpr_node.uplink.line import Outcome
+from anpr_node.uplink.line import Line, Outcome
 
-BATCH_S = 3.0
+BATCH_S = 5.0
 """A batch takes about so long: long enough to fill the link, short enough not to be broken off in vain."""
-BATCH_BYTES_MIN, BATCH_BYTES_MAX = 16_000, 600_000
+BATCH_BYTES_MIN, BATCH_BYTES_MAX = 16_000, 800_000
 FIRST_BYTES_PER_S = 30_000.0
-ROWS_MAX = 2_000
+ROWS_MAX = 4_000
 GATHER_ROWS = 50
 GATHER_S = 5.0
 """Few reads wait so long for others: a request of its own for each would cost more than the read."""
-LIMIT_S, LIMIT_TIMES, LIMIT_MAX_S = 5.0, 2.5, 120.0
+LIMIT_S, LIMIT_TIMES, LIMIT_MAX_S = 3.0, 1.7, 120.0
 HALVE_AFTER = 2
 PROBE_EVERY = 3
 LEARN = 0.3
@@ -56,57 +58,130 @@ class Parcel:
         return self.rows[-1].item_id
 
 
-class BulkCourier(Courier):
-    """Everything of one sink that goes in order."""
+@dataclass
+class Slot:
+    """A parcel on its way: who carries it, and what came of it once that is known."""
 
-    def __init__(self, errand: Errand, *, packs_ahead: bool = True) -> None:
-        """`packs_ahead` false: everything in the calling thread, for who steps it by hand."""
+    parcel: Parcel
+    answer: Future[Outcome] | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it waits to be sent."""
+        return self.answer is None and self.outcome is None and self.parcel.request is not None
+
+    @property
+    def size(self) -> int:
+        """The bytes of its body."""
+        return len(self.parcel.request.body) if self.parcel.request is not None else 0
+
+
+class BulkCourier(Courier):
+    """Everything of one sink that goes in order.
+
+    Two batches are under way at once where the format allows it, so that the link does not wait for the sink, the card
+    or us. They are ticked off in their order: what was taken early waits for the one before it.
+    """
+
+    def __init__(self, errand: Errand, *, alone: bool = False) -> None:
+        """`alone`: everything in the calling thread and one by one, for who steps it by hand."""
         super().__init__(errand)
-        self._packer = ThreadPoolExecutor(1, f"uplink-{self.sink.name}-packer") if packs_ahead else None
+        self._in_flight = 1 if alone else self.line.format.in_flight
+        others = [self.make_line() for _ in range(self._in_flight - 1)]
+        self._lines = [self.line, *others]
+        self._carriers = None if alone else ThreadPoolExecutor(self._in_flight, f"uplink-{self.sink.name}-carrier")
+        self._packer = None if alone else ThreadPoolExecutor(1, f"uplink-{self.sink.name}-packer")
         self._packer_ledger = Ledger(errand.settings)
         self._ahead: Future[Parcel | None] | None = None
-        self._parcel: Parcel | None = None
-        self._halves: list[tuple[str, Sequence[Waiting]]] = []
-        self._owed: tuple[Parcel, Outcome] | None = None
+        self._slots: deque[Slot] = deque()
         self._bytes_per_s = FIRST_BYTES_PER_S
         self._per_item = dict(GUESS_BYTES)
         self._gathered_ns = 0
+        self._suspect_until = 0
+        self._dry = False
+        """Nothing more was there to be packed; asked again when something was ticked off."""
+        self._busy: dict[Future[Outcome], Line] = {}
+
+    def abort(self) -> None:
+        """Break off what is under way."""
+        for line in self._lines:
+            line.transport.abort()
 
     def close(self) -> None:
         """Give back what is open."""
+        if self._carriers is not None:
+            self._carriers.shutdown(cancel_futures=True)
         if self._packer is not None:
-            self._packer.submit(self._packer_ledger.close)
+            self._packer.submit(self._packer_ledger.close)  # by who has opened it
             self._packer.shutdown()
+        for line in self._lines:
+            line.transport.close()
         super().close()
 
     def step(self) -> float:
-        """Send one batch, or wait."""
-        if self._owed is not None and not self._settle(*self._owed):
-            return STORE_PAUSE_S
+        """Send what is next, wait for one answer, and act on it; or wait."""
         pause_s = self.pause_s()
         if pause_s:
             return min(pause_s, LOOK_S)
-        self._parcel = self._parcel or self._next()
-        return LOOK_S if self._parcel is None else self._deliver(self._parcel)
-
-    def _deliver(self, parcel: Parcel) -> float:
-        if parcel.request is None:
-            return 0.0 if self._settle(parcel, Outcome("taken")) else STORE_PAUSE_S
-        if not self._fits(len(parcel.request.body)):
-            self._forget()
+        self._fill_slots()
+        if not self._slots:
             return LOOK_S
-        if not self.ledger.use(lambda database: self._note_sending(database, parcel), otherwise=False):
-            return STORE_PAUSE_S
-        self._pack_ahead(parcel)
-        return self._judge(parcel, self.line.send(parcel.request, self._limit_s(len(parcel.request.body))))
+        head = self._slots[0]
+        if head.parcel.request is None:
+            head.outcome = Outcome("taken")
+        if head.outcome is None:
+            wait_s = self._send_slots()
+            if wait_s:
+                return wait_s
+            self._wait_for(head)
+        return 0.0 if head.outcome is None else self._judge(head.parcel, head.outcome)
+
+    def _send_slots(self) -> float:
+        """Let everything that may be under way be so; returns the seconds to wait where it may not."""
+        head = self._slots[0]
+        if head.answer is None:
+            if not self._fits(head):
+                self._forget()
+                return LOOK_S
+            if not self.ledger.use(lambda database: self._note_sending(database, head.parcel), otherwise=False):
+                return STORE_PAUSE_S
+        for slot in list(self._slots)[: self._in_flight]:
+            free = [line for line in self._lines if line not in self._busy.values()]
+            if free and slot.is_ready and (slot is head or self._fits(slot)):
+                self._start(slot, free[0])
+        return 0.0
+
+    def _start(self, slot: Slot, line: Line) -> None:
+        request = slot.parcel.request
+        assert request is not None
+        limit_s = self._limit_s(slot.size)
+        if self._carriers is None:
+            slot.outcome = line.send(request, limit_s)
+            return
+        slot.answer = self._carriers.submit(line.send, request, limit_s)
+        self._busy[slot.answer] = line
+        slot.answer.add_done_callback(lambda answer: self._busy.pop(answer, None))
+
+    def _wait_for(self, head: Slot) -> None:
+        """Until the first one is answered, or the next one is packed."""
+        if head.answer is not None:
+            first: list[Future[Any]] = [head.answer]
+            if self._ahead is not None and not self._ahead.done():
+                first.append(self._ahead)
+            wait(first, return_when=FIRST_COMPLETED)
+        for slot in self._slots:
+            if slot.answer is not None and slot.answer.done():
+                slot.outcome, slot.answer = slot.answer.result(), None
 
     def _judge(self, parcel: Parcel, outcome: Outcome) -> float:
         if outcome.what == "taken":
             self._learn(parcel, outcome)
             self.succeeded()
             return 0.0 if self._settle(parcel, outcome) else STORE_PAUSE_S
-        if outcome.what == "refused" or (outcome.what == "doubtful" and self._is_its_own_fault()):
+        if outcome.what == "refused" or (outcome.what == "doubtful" and self._is_its_own_fault(parcel)):
             return self._refused(parcel, outcome)
+        self._slots[0].outcome = None
         if outcome.what == "again" and self.backoff.failures >= HALVE_AFTER and len(parcel.rows) > GATHER_ROWS:
             self._bytes_per_s = max(self._bytes_per_s / 2, BATCH_BYTES_MIN / BATCH_S)
             self._halve(parcel)
@@ -114,24 +189,49 @@ class BulkCourier(Courier):
 
     # what is next
 
-    def _next(self) -> Parcel | None:
-        """The batch that was packed ahead, or the first of the most urgent kind that has something waiting."""
-        ahead, self._ahead = self._ahead, None
-        packed = ahead.result() if ahead is not None and not self._halves else None
-        return self.ledger.use(lambda database: self._choose(database, packed), None)
+    def _fill_slots(self) -> None:
+        """One more batch, as far as it may be under way beside the others."""
+        if not self._slots:
+            self._ahead = None
+            parcel = self.ledger.use(self._choose, None)
+            if parcel is not None:
+                self._slots.append(Slot(parcel))
+        elif len(self._slots) < self._in_flight and self._ahead is not None and self._ahead.done():
+            ahead, self._ahead = self._ahead.result(), None
+            self._dry = ahead is None
+            if ahead is not None and ahead.rows[0].item_id > self._slots[-1].parcel.last_id:
+                self._slots.append(Slot(ahead))
+        self._pack_ahead()
 
-    def _choose(self, database: Database, packed: Parcel | None) -> Parcel | None:
-        if self._halves:
-            kind, rows = self._halves.pop()
-            return self._fill(database, kind, rows)
-        left = self._left(database)
-        if left is not None and left < BUDGET_MIN_BYTES:
-            return None
+    def _pack_ahead(self) -> None:
+        """Let the next batch of the same kind be packed, if there may be one and nothing more urgent waits."""
+        if self._packer is None or self._ahead is not None or not self._slots or self._dry:
+            return
+        last = self._slots[-1].parcel
+        if len(last.rows) < min(GATHER_ROWS, self.line.format.items_max):
+            return
+
+        def pack(database: Database) -> Parcel | None:
+            if self._is_outranked(database, last.kind):
+                return None
+            return self._pack(database, last.kind, last.last_id, None)
+
+        self._ahead = self._packer.submit(lambda: self._packer_ledger.use(pack, None))
+
+    def _is_outranked(self, database: Database, kind: str) -> bool:
+        for urgent in IN_ORDER[: IN_ORDER.index(kind)]:
+            span = outbox.cursor_of(database, self.sink.name, urgent)[0], None
+            if urgent in self.kinds and outbox.waiting_within(database, self.sink.name, urgent, span, 1):
+                return True
+        return False
+
+    def _choose(self, database: Database) -> Parcel | None:
         for kind in IN_ORDER:
             if kind not in self.kinds or (kind == "night" and not self._is_night()):
                 continue
-            if packed is not None and packed.kind == kind:
-                return packed
+            left = self._left(database, kind)
+            if left is not None and left < BUDGET_MIN_BYTES:
+                continue
             after, to = outbox.cursor_of(database, self.sink.name, kind)
             parcel = self._pack(database, kind, after, to) or (self._pack(database, kind, after, None) if to else None)
             if parcel is not None:
@@ -154,7 +254,7 @@ class BulkCourier(Courier):
 
     def _rows_for(self, database: Database, kind: str) -> int:
         size = min(max(self._bytes_per_s * BATCH_S, BATCH_BYTES_MIN), BATCH_BYTES_MAX)
-        left = self._left(database)
+        left = self._left(database, kind)
         if left is not None:
             size = min(size, max(0, left - OVERHEAD_BYTES))
         return max(1, min(ROWS_MAX, self.line.format.items_max, int(size / self._per_item[kind])))
@@ -169,33 +269,26 @@ class BulkCourier(Courier):
             self._gathered_ns = now_ns
         return now_ns - self._gathered_ns < GATHER_S * NS_PER_S
 
-    def _pack_ahead(self, parcel: Parcel) -> None:
-        """Let the next batch of the same kind be packed while this one is under way."""
-        if self._packer is None or self._halves or self._ahead is not None:
-            return
-
-        def pack() -> Parcel | None:
-            return self._packer_ledger.use(
-                lambda database: self._pack(database, parcel.kind, parcel.last_id, None), None
-            )
-
-        if len(parcel.rows) >= GATHER_ROWS or self.line.format.items_max < GATHER_ROWS:
-            self._ahead = self._packer.submit(pack)
-
     def _is_night(self) -> bool:
         return is_night(self.utc_ns(), self.errand.settings.uplink.night_utc)
 
-    def _left(self, database: Database) -> int | None:
-        meter = self.line.transport.meter
-        return self.errand.budget.left(database, self.utc_ns(), meter.sent + meter.received)
+    def _left(self, database: Database, kind: str) -> int | None:
+        unwritten = sum(line.transport.meter.sent + line.transport.meter.received for line in self._lines)
+        return self.errand.budget.left(database, self.utc_ns(), kind, unwritten)
+
+    def write_bytes(self, database: Database) -> None:
+        """Of all lines."""
+        for line in self._lines:
+            self.write_bytes_of(line, database)
 
     # what came of it
 
-    def _fits(self, size: int) -> bool:
-        """Whether the budget still allows so much; where the store cannot say, it does not."""
+    def _fits(self, slot: Slot) -> bool:
+        """Whether the budget still allows it beside what is under way; where the store cannot say, it does not."""
+        size = slot.size + sum(other.size for other in self._slots if other.answer is not None)
 
         def look(database: Database) -> bool:
-            left = self._left(database)
+            left = self._left(database, slot.parcel.kind)
             return left is None or size + OVERHEAD_BYTES <= left
 
         return self.ledger.use(look, otherwise=False)
@@ -214,12 +307,19 @@ class BulkCourier(Courier):
             self._bytes_per_s += LEARN * (size / outcome.took_s - self._bytes_per_s)
 
     def _settle(self, parcel: Parcel, outcome: Outcome) -> bool:
-        """Write down that the sink has it; whether the store took that: if not, it is owed, and nothing is sent."""
+        """Write down that the sink has it; whether the store took that: if not, it is tried again before all else."""
         done = self.ledger.use(lambda database: self._write(database, parcel, outcome), otherwise=False)
-        self._owed = None if done else (parcel, outcome)
         if done:
-            self._parcel, self._gathered_ns = None, 0
+            self._delete(parcel.kind)
+            self._slots.popleft()
+            self._gathered_ns, self._dry = 0, False
         return done
+
+    def _delete(self, kind: str) -> None:
+        """Delete what everybody has now; what is left of it goes the next time."""
+        takers = self.errand.takers(kind)
+        while self.ledger.use(lambda database: outbox.delete_taken(database, kind, takers), 0) >= outbox.DELETE_AT_ONCE:
+            pass
 
     def _write(self, database: Database, parcel: Parcel, outcome: Outcome) -> bool:
         reasons = {refused.id: refused.reason for refused in outcome.refused}
@@ -229,7 +329,7 @@ class BulkCourier(Courier):
             for row in parcel.rows:
                 if row.ref in reasons:
                     self.refuse(database, kind, row.ref, reasons[row.ref])
-            outbox.move_cursor(database, name, kind, parcel.last_id, self.errand.takers(kind))
+            outbox.move_cursor(database, name, kind, parcel.last_id)
             if kind == "read":
                 self._queue_pictures(database, good)
             self.write_bytes(database)
@@ -246,26 +346,35 @@ class BulkCourier(Courier):
     def _refused(self, parcel: Parcel, outcome: Outcome) -> float:
         self.backoff.succeeded()
         if len(parcel.rows) > 1:
+            self._suspect_until = parcel.last_id
             self._halve(parcel)
             return 0.0
         alone = Outcome("taken", refused=[Refused(parcel.rows[0].ref, outcome.reason)])
+        self._slots[0].outcome = alone
         return 0.0 if self._settle(parcel, alone) else STORE_PAUSE_S
 
     def _halve(self, parcel: Parcel) -> None:
+        """Put two halves in its place; what is under way behind it stays there."""
         middle = len(parcel.rows) // 2
-        self._forget()
-        self._halves += [(parcel.kind, parcel.rows[middle:]), (parcel.kind, parcel.rows[:middle])]
+        halves = [
+            self.ledger.use(lambda database, rows=rows: self._fill(database, parcel.kind, rows), None)  # type: ignore[misc]
+            for rows in (parcel.rows[:middle], parcel.rows[middle:])
+        ]
+        if None in halves:
+            return
+        self._slots.popleft()
+        self._slots.extendleft(Slot(half) for half in reversed(halves) if half is not None)
 
     def _forget(self) -> None:
-        """What was packed is packed anew."""
-        self._parcel = None
-        if self._ahead is not None:
-            self._ahead.result()
-            self._ahead = None
+        """What was packed is packed anew; what is under way is waited for."""
+        for slot in self._slots:
+            if slot.answer is not None:
+                wait([slot.answer])
+        self._slots.clear()
+        self._ahead = None
 
-    def _is_its_own_fault(self) -> bool:
-        """Whether the sink takes a heartbeat meanwhile; asked now and then, and at each half of a doubtful batch."""
-        if not self._halves and self.backoff.failures % PROBE_EVERY != PROBE_EVERY - 1:
+    def _is_its_own_fault(self, parcel: Parcel) -> bool:
+        """Asked now and then only, and at each half of a batch that was found to be at fault."""
+        if parcel.last_id > self._suspect_until and self.backoff.failures % PROBE_EVERY != PROBE_EVERY - 1:
             return False
-        request = self.line.pack_heartbeat({"probe": True}, self.utc_ns())
-        return request is not None and self.line.send(request, LIMIT_MAX_S).what == "taken"
+        return self.is_at_fault([row.ref for row in parcel.rows])

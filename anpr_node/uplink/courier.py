@@ -7,6 +7,7 @@ time from the clock it was given, so that the tests let days pass in minutes.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlite_utils import Database
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 NS_PER_S = 1_000_000_000
 LOOK_S = 1.0
+PROBE_LIMIT_S = 30.0
+DOUBTS = 3
 OF_SETTING = {
     "hits": ("hit", "batch", "verdict"),
     "reads": ("read",),
@@ -62,13 +65,22 @@ class Courier:
 
     def __init__(self, errand: Errand) -> None:
         self.errand, self.sink = errand, errand.sink
-        self.line = Line(errand.settings.node.id, errand.settings.uplink, errand.sink)
+        self.line = self.make_line()
         self.kinds = kinds_of(errand.sink, self.line.format)
         self.ledger = Ledger(errand.settings)
         self.backoff = Backoff()
         self._not_before_ns = 0
         self._was_down = False
         self._told = ""
+        self._doubted = ("", 0)
+
+    def make_line(self) -> Line:
+        """Another line to the sink."""
+        return Line(self.errand.settings.node.id, self.errand.settings.uplink, self.sink)
+
+    def abort(self) -> None:
+        """Break off what is under way, and let nothing more begin; from any thread."""
+        self.line.transport.abort()
 
     def step(self) -> float:
         """Do one thing; returns the seconds to wait before the next."""
@@ -128,9 +140,26 @@ class Courier:
 
     def write_bytes(self, database: Database) -> None:
         """Put down what went over the link since the last time."""
-        spent = self.line.transport.meter.take()
+        self.write_bytes_of(self.line, database)
+
+    def write_bytes_of(self, line: Line, database: Database) -> None:
+        """The same for one line."""
+        spent = line.transport.meter.take()
         if spent:
             outbox.add_bytes(database, day_of(self.utc_ns()), spent)
+
+    def is_at_fault(self, refs: Sequence[str]) -> bool:
+        """Whether a doubtful answer is due to what was sent: the sink takes a heartbeat right after it.
+
+        One item alone gets several chances, because a proxy's mood may change between two requests.
+        """
+        request = self.line.pack_heartbeat({"probe": True}, self.utc_ns())
+        if request is None or self.line.send(request, PROBE_LIMIT_S).what != "taken":
+            return False
+        if len(refs) > 1:
+            return True
+        self._doubted = (refs[0], self._doubted[1] + 1 if self._doubted[0] == refs[0] else 1)
+        return self._doubted[1] >= DOUBTS
 
     def refuse(self, database: Database, kind: str, ref: str, reason: str) -> None:
         """Set something aside; the reason names no plate."""

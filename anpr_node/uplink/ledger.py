@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 BUSY_S = 0.2
 STORE_PAUSE_S = 5.0
+BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 T = TypeVar("T")
 
 
@@ -39,7 +40,8 @@ class Ledger:
         try:
             done = work(self._open())
         except (AnprError, sqlite3.Error, OSError) as error:
-            self.close()
+            if not _is_busy(error):
+                self.close()
             if str(error) != self._said:
                 self._said = str(error)
                 log.warning("the uplink cannot use the store now: %s", error)
@@ -74,9 +76,13 @@ class Ledger:
         if self._database is not None and inode != self._inode:
             self.close()
         if self._database is None:
-            self._database = open_store(self._path.parent, BUSY_S)
-            self._inode = self._inode_now()
-            outbox.believe_cursors(self._database)
+            opened = open_store(self._path.parent, BUSY_S)
+            try:
+                outbox.believe_cursors(opened)
+            except sqlite3.Error:
+                opened.close()
+                raise
+            self._database, self._inode = opened, self._inode_now()
         return self._database
 
     def _inode_now(self) -> int:
@@ -84,3 +90,8 @@ class Ledger:
             return self._path.stat().st_ino
         except OSError:
             return 0
+
+
+def _is_busy(error: Exception) -> bool:
+    """Whether another one is writing: the connection is as good as it was."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY_CODES

@@ -3,7 +3,7 @@
     taken     acknowledged; single items may be refused all the same
     refused   the sink will never take this
     doubtful  the sink takes nothing like this now: a wrong token, a wrong url; only a person can mend that
-    again     no answer, or a trouble that passes
+    again     no answer, one that is none of the sink's, or a trouble that passes
 
 It decides by status and receipt alone; the store is not touched.
 """
@@ -75,7 +75,7 @@ class Line:
                 refused = self.format.receipt(answer, request).refused
                 return Outcome("taken", refused=refused, took_s=answer.took_s)
             except NoReceipt as error:
-                return Outcome("doubtful", str(error))
+                return Outcome("again", str(error))
         if answer.status in REFUSALS:
             return Outcome("refused", problem, reason)
         if answer.status in PASSING or answer.status >= 500:

@@ -37,6 +37,7 @@ def _families(status: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Sa
     yield "info", "Constant 1, with the node's id and version.", [(info, 1)]
     yield "up", "Whether the node runs.", [({}, status["running"] is not None)]
     yield from _process(status["running"] or {})
+    yield from _modem((status["running"] or {}).get("modem") or {})
     yield from _record(status)
     yield from _uplink(status.get("uplink", {}))
 
@@ -57,6 +58,16 @@ def _process(running: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Sa
         yield name, help_, [({}, running.get(key))]
 
 
+def _modem(row: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Sample]]]:
+    modem, messages = row.get("modem", {}), row.get("messages", {})
+    registered = modem["registration"] in {"home", "roaming"} if modem else None
+    yield "modem_registered", "Whether the modem is registered.", [({}, registered)]
+    yield "modem_signal_dbm", "Signal of the modem.", [({}, modem.get("signal_dbm"))]
+    yield "modem_temperature_celsius", "Temperature of the modem.", [({}, modem.get("temperature_c"))]
+    yield "modem_link_up", "Whether the modem's data link is up.", [({}, row.get("link", {}).get("up"))]
+    yield "sms", "Text messages by what became of them.", [({"state": state}, n) for state, n in messages.items()]
+
+
 def _record(status: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Sample]]]:
     yield "reads", "Passages in the record.", [({}, status["reads"])]
     yield "hits", "Hits in the record that may be shown.", [({}, status["hits"])]
@@ -72,8 +83,8 @@ def _record(status: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Samp
         ("temperature_c", "The hottest part of the board."),
         ("throttled", "Whether the board lowers its clock."),
         ("undervoltage", "Whether the supply is too weak."),
-        ("reads_last_hour", "Passages within the last hour."),
-        ("reads_usual_hour", "Passages that this hour usually brings."),
+        ("reads_last_hour", "Passages of the last whole hour."),
+        ("reads_usual_hour", "Passages that this hour of the day brings at the least."),
         ("clock_synchronised", "Whether a source vouches for the clock."),
         ("frame_age_s", "Seconds since the last frame."),
     ):

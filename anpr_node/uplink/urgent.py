@@ -97,7 +97,7 @@ class UrgentCourier(Courier):
             return 0.0
         limit_s = min(LIMIT_MAX_S, LIMIT_S * 2.0 ** min(self.backoff.failures, 8))
         outcome = self.line.send(request, limit_s + len(request.body) / SLOWEST_BYTES_PER_S)
-        if outcome.what == "doubtful" and self._answers_otherwise():
+        if outcome.what == "doubtful" and self.is_at_fault([row.ref for row in pack.rows]):
             outcome = Outcome("refused", outcome.problem, outcome.reason)
         if outcome.what == "taken":
             return self._taken(pack, outcome)
@@ -142,11 +142,6 @@ class UrgentCourier(Courier):
             return True
 
         return self.ledger.use(write, otherwise=False)
-
-    def _answers_otherwise(self) -> bool:
-        """Whether the sink takes a heartbeat: then it is not the sink that is at fault."""
-        request = self.line.pack_heartbeat({"probe": True}, self.utc_ns())
-        return request is not None and self.line.send(request, LIMIT_MAX_S).what == "taken"
 
     def _send_heartbeat(self, beat: Mapping[str, Any]) -> None:
         request = self.line.pack_heartbeat(beat, self.utc_ns())

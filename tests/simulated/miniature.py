@@ -49,7 +49,7 @@ class MiniatureCamera(SimulatedCamera):
 
     def __init__(self, circuit: WornCircuit, traffic: Traffic, light: Light, seed: int) -> None:
         self._light, self._circuit, self._traffic, self._view = light, circuit, traffic, traffic.view
-        self._scene, self._seed, self._closed = _scene(), seed, False
+        self._scene, self._seed, self._closed, self._defocus_px = _scene(), seed, False, 0.0
         self._pixels = np.empty(VIEW.size[::-1], np.uint8)
         self.shine(light)
 

@@ -70,12 +70,14 @@ def test_a_stopped_trigger_is_an_alarm_and_is_started_again(settings: Settings) 
         now.node.platform.trigger.stop()  # type: ignore[union-attr]
         now.beat_until(lambda: bool(now.watch.alarms), 10)
         assert [alarm.kind for alarm in now.watch.alarms] == ["camera_stalled"]
+        assert (now.node.is_alarmed, now.node.is_unlinked) == (True, False)
         write_heartbeat(settings, now.node.snapshot(), now.watch.alarms)
         status = collect(settings)
         assert status["alarms"][0]["kind"] == "camera_stalled"
         assert json.loads(json.dumps(status))["events"][0]["kind"] in {"camera_stalled", "stream"}
         assert "ALARM       camera_stalled" in as_text(status)
         now.beat_until(lambda: not now.watch.alarms, 15)
+        assert not now.node.is_alarmed
         assert now.node.failure is None
     with closing(open_store(settings.state_folder)) as database:
         log = [(event.what, event.kind) for event in reversed(last_events(database))]

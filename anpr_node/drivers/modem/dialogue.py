@@ -143,13 +143,15 @@ class Dialogue:
         if self._in_step:
             return
         self._port.write(ESCAPE)
-        for _ in range(WAKE_TRIES):
+        for attempt in range(WAKE_TRIES):
             self._let_finish()
             self._port.write(b"AT\r")
             for line in self._lines(WAKE_S):
-                if line == "OK":
+                if line == "OK" or (attempt and line == "ERROR"):  # there are modems that know no bare AT
                     self._in_step = True
                     return
+                if line == "ERROR":  # what it had half heard before
+                    break
                 if line != "AT":
                     self._note_unasked(line)
         raise ModemSilent(f"no answer to AT, {WAKE_TRIES} times")

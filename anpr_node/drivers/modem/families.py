@@ -29,8 +29,6 @@ class Family:
     pin_tries: Question | None
     """How often a PIN may still be tried: the first number of the answer."""
     reset: str
-    boots_s: float
-    """So long it may take from a reset until it answers again."""
     setup: tuple[str, ...] = ()
     """Commands of its own after every start; one that is refused is left out."""
 
@@ -42,7 +40,6 @@ SIM7600 = Family(
     temperature=Question("AT+CPMUTEMP", "+CPMUTEMP:"),
     pin_tries=Question("AT+SPIC", "+SPIC:"),
     reset="AT+CRESET",
-    boots_s=40.0,
 )
 EC25 = Family(
     name="EC25",
@@ -51,7 +48,6 @@ EC25 = Family(
     temperature=Question("AT+QTEMP", "+QTEMP:"),
     pin_tries=Question('AT+QPINC="SC"', "+QPINC:"),
     reset="AT+CFUN=1,1",
-    boots_s=30.0,
     setup=('AT+QURCCFG="urcport","usbat"',),
 )
 OTHER = Family(
@@ -61,7 +57,6 @@ OTHER = Family(
     temperature=None,
     pin_tries=None,
     reset="AT+CFUN=1,1",
-    boots_s=40.0,
 )
 """What any modem after 3GPP understands. How many tries a PIN has left is not known then."""
 

@@ -20,7 +20,7 @@ ALPHABET = (
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 SEPTETS = {character: septet for septet, character in enumerate(ALPHABET) if character != "\x1b"}
-TEXT_REPORT = re.compile(r'\+CDS: ?(\d+),(\d+),(?:"([^"]*)",\d*,)?"[^"]*","[^"]*",(\d+)')
+TEXT_REPORT = re.compile(r'\+CDS: ?(\d+),(\d{1,3}),(?:"([^"]*)",\d*,)?"[^"]*","[^"]*",(\d{1,3})')
 PDU_REPORT = re.compile(r"\+CDS: ?\d+ ([0-9A-Fa-f]+)")
 
 

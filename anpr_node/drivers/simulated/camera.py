@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import ImageFilter
 
 from anpr_node import pictures
+from anpr_node.drivers.simulated.bench import Bench
 from anpr_node.drivers.simulated.circuit import IDLE_WAIT_US, NS_PER_US, Circuit, Pulse
 from anpr_node.drivers.simulated.geometry import Points, View, inside
 from anpr_node.drivers.simulated.light import LIGHTS, Exposure, LightName
@@ -34,12 +36,15 @@ class PlateTruth:
 class SimulatedCamera:
     """One camera over the simulated road. The planes of a frame are overwritten by the next one, as a driver's are."""
 
-    def __init__(self, circuit: Circuit, traffic: Traffic, light: LightName = "night", seed: int = 1) -> None:
-        """The picture size and the mounting are those of the traffic's view."""
+    def __init__(
+        self, circuit: Circuit, traffic: Traffic, light: LightName = "night", seed: int = 1, bench: Bench | None = None
+    ) -> None:
+        """The picture size and the mounting are those of the traffic's view, or of a bench that was turned."""
         self._circuit = circuit
         self._traffic = traffic
         self._light = LIGHTS[light]
-        self._view: View = traffic.view
+        self._view: View = bench.view() if bench else traffic.view
+        self._defocus_px = bench.defocus_px if bench else 0.0
         self._scene = Scene(self._view, seed)
         self._seed = seed
         width, height = self._view.size
@@ -76,6 +81,8 @@ class SimulatedCamera:
         illuminated = self._circuit.illuminator_on
         exposure = Exposure(self._light, illuminated, pulse.exposure_us)
         picture = self._scene.draw(self._traffic.vehicles_at(captured_ns), captured_ns, exposure)
+        if self._defocus_px:
+            picture = picture.filter(ImageFilter.GaussianBlur(self._defocus_px))
         self._develop(np.asarray(picture), pulse.sequence)
         pixels = self._pixels.view()
         pixels.flags.writeable = False

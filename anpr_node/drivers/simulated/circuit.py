@@ -155,6 +155,10 @@ class Circuit:
         self._strobe_fails = failed
         self.raise_line(fault_pin, failed)
 
+    def break_strobe(self, broken: bool = True) -> None:
+        """The strobe's own cable: it stays dark, and its driver notices nothing."""
+        self._strobe_fails = broken
+
     def lay_loop(self, traffic: Traffic, pin: int) -> None:
         """A detector under the watched stretch of the lane; a vehicle opens its contact."""
 

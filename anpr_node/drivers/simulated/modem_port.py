@@ -63,7 +63,7 @@ class SimulatedLink:
 
     def __init__(self, modem: SimulatedModem) -> None:
         self._modem = modem
-        self.carries = True
+        self.carries = self.answers = True
 
     def look(self) -> LinkState:
         """As it is now."""
@@ -72,7 +72,7 @@ class SimulatedLink:
 
     def reach(self) -> float | None:
         """Milliseconds until the far end answered."""
-        return REACH_MS if self.look().up else None
+        return REACH_MS if self.answers and self.look().up else None
 
 
 def simulated_line(section: ModemSection, factory: Factory | None, supply: SwitchedOutput | None) -> ModemLine:

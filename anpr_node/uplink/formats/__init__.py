@@ -71,6 +71,8 @@ class Format(Protocol):
     """Kinds of the outbox that it can carry."""
     items_max: int
     """So many in one request."""
+    in_flight: int
+    """So many requests at once."""
     inline: frozenset[str]
     """Kinds that bring the read's patch along."""
 

@@ -27,7 +27,8 @@ class ClickHouse:
     """Rows for the tables of clickhouse.sql."""
 
     kinds = frozenset({"hit", "verdict", "batch", "read"})
-    items_max = 2_000
+    items_max = 4_000
+    in_flight = 1  # a batch that comes again is known by its token, and must be the same one
     inline: frozenset[str] = frozenset()
 
     def request(self, url: str, items: Sequence[Item], site: Site) -> Request | None:

@@ -25,7 +25,8 @@ class JsonBatch:
     """`anpr-node sink` speaks it."""
 
     kinds = frozenset({"hit", "verdict", "batch", "read", "patch", "overview", "night"})
-    items_max = 2_000
+    items_max = 4_000
+    in_flight = 2
     inline = frozenset({"hit"})
 
     def request(self, url: str, items: Sequence[Item], site: Site) -> Request | None:

@@ -29,6 +29,7 @@ class OpenAlpr:
 
     kinds = frozenset({"hit", "batch", "read"})
     items_max = 1
+    in_flight = 2
     inline = frozenset({"hit", "batch", "read"})
 
     def request(self, url: str, items: Sequence[Item], site: Site) -> Request | None:

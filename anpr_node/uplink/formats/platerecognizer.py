@@ -26,6 +26,7 @@ class PlateRecognizer:
 
     kinds = frozenset({"read"})
     items_max = 1
+    in_flight = 2
     inline = frozenset({"read"})
 
     def request(self, url: str, items: Sequence[Item], site: Site) -> Request | None:

@@ -1,0 +1,229 @@
+"""Weeks without a link, then a bad one: everything at the sink once, new hits in seconds, memory flat.
+
+Quick: 12,000 reads and 20 kills. ANPR_FULL=1: 450,000 reads and 200 hits at 1 Mbit/s (a quarter of an hour), 200 kills.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from certificates import authority
+from hostile import HostileServer, Plan
+from makers import box, read
+from uplink_kit import hit, running
+
+from anpr_node.ids import uuid7
+from anpr_node.records import Candidate, ClockState, PlateRead
+from anpr_node.sink.shelf import Shelf
+from anpr_node.store.database import open_store
+from anpr_node.store.outbox import queue
+from anpr_node.store.reads import add_hits, read_row
+
+pytestmark = pytest.mark.system
+
+FULL = bool(os.environ.get("ANPR_FULL"))
+HERE = Path(__file__).resolve().parent
+LINK_BYTES_PER_S = 125_000
+READS, HITS, SHARE = (450_000, 200, 0.05) if FULL else (12_000, 60, 0.05)
+KILLS = 200 if FULL else 20
+NEW_HIT_S_MAX = 5.0
+GROWTH_MB_MAX = 20.0
+DRAIN_SHARE_MIN = 0.9
+
+
+def fill(folder: Path, reads: int, hits: int) -> None:
+    """What the outage has left: reads of two weeks, some of them hits. In one transaction, as only the rows matter."""
+    rng, started_s = random.Random(1), time.time() - 15 * 86_400
+    with closing(open_store(folder)) as store, store.atomic():
+        hit_at = set(rng.sample(range(reads), hits))
+        for number in range(reads):
+            vrm, read_id = plate(rng), uuid7(round(started_s * 1e9) + number * 2_880_000_000)
+            row = read_row(busy_read(rng, vrm, read_id, started_s + number * 15 * 86_400 / reads))
+            holes = ", ".join("?" * len(row))
+            store.execute(f"INSERT INTO read ({', '.join(row)}) VALUES ({holes})", list(row.values()))
+            if number in hit_at:
+                add_hits(store, [hit(read_id)], 0)
+            queue(store, "read", read_id, 0)
+
+
+def plate(rng: random.Random) -> str:
+    return "1" + "".join(rng.choices("ABCDEFGHJKLMNPRSTUVWXYZ", k=3)) + f"{rng.randrange(1000):03}"
+
+
+def busy_read(rng: random.Random, vrm: str, read_id: str, at_s: float) -> PlateRead:
+    """A read that packs no better than a real one: everything in it differs from its neighbours."""
+    others = [Candidate(vrm[:-1] + rng.choice("0123456789"), rng.random() / 10) for _ in range(2)]
+    return read(
+        vrm, read_id, at_s=at_s + rng.random(), confidence=round(rng.uniform(0.5, 1), 6), votes=rng.randrange(3, 9),
+        candidates=(Candidate(vrm, rng.random()), *others), plate_width_px=rng.randrange(90, 260),
+        clock=ClockState("ntp", round(rng.uniform(-3, 3), 3), round(rng.uniform(0, 1000), 1)),
+        box=box(rng.uniform(0, 1200), rng.uniform(0, 1000), rng.uniform(90, 260), rng.uniform(20, 60)),
+        direction=rng.choice(["approaching", "receding"]),
+    )  # fmt: skip
+
+
+def configure(folder: Path, url: str, **options: str) -> Path:
+    path = folder / "node.toml"
+    extra = "".join(f'{name} = "{value}"\n' for name, value in options.items())
+    path.write_text(
+        f'[store]\nfolder = "{folder / "state"}"\n[[sinks]]\nname = "zone"\nurl = "{url}"\n'
+        f'kinds = ["hits", "reads"]\n{extra}'
+    )
+    return path
+
+
+@contextmanager
+def narrow(port: int, bytes_per_s: float) -> Iterator[int]:
+    """The port of a narrow link to another port."""
+    program = [sys.executable, str(HERE / "narrow_link.py"), str(port), str(bytes_per_s)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as link:
+        assert link.stdout is not None
+        try:
+            yield int(link.stdout.readline())
+        finally:
+            link.kill()
+
+
+class Sender:
+    """The sending half of a node, and what it says."""
+
+    def __init__(self, config: Path) -> None:
+        program = [sys.executable, str(HERE / "uplink_sender.py"), str(config)]
+        self.process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
+        self.said: list[dict[str, Any]] = []
+        self._reader = threading.Thread(target=self._listen)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(json.loads(line))
+        self.process.stdout.close()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        self._reader.join()
+
+    def values(self, name: str) -> list[Any]:
+        return [line[name] for line in list(self.said) if name in line]
+
+
+def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: Path, record_property: Any) -> None:
+    fill(tmp_path / "state", READS, HITS)
+    ours, wrong = authority(tmp_path / "ours"), authority(tmp_path / "wrong")
+    with closing(Shelf(tmp_path / "sink")) as shelf:
+        plan = Plan(share=SHARE, shelf=shelf, slow_s=60, certificates=(ours.issue("sink"), wrong.issue("sink")))
+        with running(HostileServer(plan)) as server, narrow(server.server_port, LINK_BYTES_PER_S) as port:
+            sender = Sender(configure(tmp_path, f"https://127.0.0.1:{port}/", ca_file=str(ours.file)))
+            try:
+                drained_s = _drain(sender, plan, READS)
+            finally:
+                sender.stop()
+    with closing(sqlite3.connect(tmp_path / "sink" / "sink.sqlite")) as sink:
+        kept = Counter(kind for (kind,) in sink.execute("SELECT kind FROM item WHERE id NOT LIKE '%new-%'"))
+        again = sink.execute("SELECT sum(times) - count(*) FROM item WHERE kind = 'read'").fetchone()[0]
+    assert (kept["read"], kept["hit"]) == (READS, HITS), "each of them, and once"
+    arrived = {id_: at_s for at_s, keys in reversed(plan.arrived) for _, id_ in keys if "new-" in id_}
+    waits = [arrived[line["hit"]] - line["at_s"] for line in sender.said if line.get("hit") in arrived]
+    rss = sender.values("rss_kb")
+    growth_mb = (max(rss) - rss[min(5, len(rss) // 4)]) / 1000
+    useful = plan.useful_bytes / drained_s / LINK_BYTES_PER_S
+    figures = {
+        "drained_s": drained_s, "useful_share": useful, "read_again": again, "new_hits": len(waits),
+        "new_hit_s_max": max(waits), "new_hit_s_median": sorted(waits)[len(waits) // 2], "growth_mb": growth_mb,
+        "cpu_share": sender.values("cpu_s")[-1] / drained_s, "faults": dict(plan.met),
+        "commit_s_max": max(sender.values("commit_s")),
+        "loop_late_ms": sender.values("loop_late_ms_median") + sender.values("loop_late_ms_p99"),
+    }  # fmt: skip
+    record_property("uplink_outage", json.dumps(figures))
+    sys.stdout.write(f"{json.dumps(figures)}\n")
+    assert len(waits) >= len(sender.values("hit")) - 1
+    assert max(waits) <= NEW_HIT_S_MAX
+    assert growth_mb <= GROWTH_MB_MAX
+    assert useful >= (DRAIN_SHARE_MIN if FULL else 0.7)
+
+
+def _drain(sender: Sender, plan: Plan, reads: int) -> float:
+    """Wait until the sink has all the old reads; how long after the first byte."""
+    while not plan.arrived:
+        time.sleep(0.05)
+    started_s = time.monotonic()
+    drained_s = 0.0
+    while not drained_s or _old(plan, "hit") < HITS:
+        assert sender.process.poll() is None
+        time.sleep(0.5)
+        if not drained_s and _old(plan, "read") >= reads:
+            drained_s = time.monotonic() - started_s
+    return drained_s
+
+
+def _old(plan: Plan, kind: str) -> int:
+    """How many of those that the outage has left were taken."""
+    with plan.lock:
+        return plan.old[kind]
+
+
+def test_a_sender_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+    reads, hits, rng = KILLS * 250, KILLS, random.Random(2)
+    fill(tmp_path / "state", reads, hits)
+    with closing(Shelf(tmp_path / "sink")) as shelf:
+        plan = Plan(share=0.02, shelf=shelf, faults=("reset during", "lost answer", "500"))
+        with running(HostileServer(plan)) as server, narrow(server.server_port, LINK_BYTES_PER_S * 2) as port:
+            config = configure(tmp_path, f"http://127.0.0.1:{port}/")
+            program = [sys.executable, str(HERE / "uplink_sender.py"), str(config), "forks"]
+            with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as zygote:
+                assert zygote.stdin is not None
+                assert zygote.stdout is not None
+                during = 0
+                for _ in range(KILLS):
+                    pid = _fork(zygote)
+                    time.sleep(rng.uniform(0.02, 0.6))
+                    during += _reads_of(plan) < reads
+                    os.kill(pid, signal.SIGKILL)
+                pid = _fork(zygote)
+                _wait_for_empty(tmp_path / "state")
+                os.kill(pid, signal.SIGKILL)
+                zygote.stdin.close()
+    assert during > KILLS * 0.8, "most of them while there was something to send"
+    with closing(sqlite3.connect(tmp_path / "sink" / "sink.sqlite")) as sink:
+        kept = Counter(kind for (kind,) in sink.execute("SELECT kind FROM item"))
+    assert (kept["read"], kept["hit"]) == (reads, hits)
+    sys.stdout.write(
+        f"{KILLS} kills, {during} of them while draining, {sum(n - 1 for n in plan.taken.values())} items twice\n"
+    )
+
+
+def _fork(zygote: subprocess.Popen[str]) -> int:
+    assert zygote.stdin is not None
+    assert zygote.stdout is not None
+    zygote.stdin.write("\n")
+    zygote.stdin.flush()
+    return int(json.loads(zygote.stdout.readline())["pid"])
+
+
+def _reads_of(plan: Plan) -> int:
+    return _old(plan, "read")
+
+
+def _wait_for_empty(state: Path) -> None:
+    for _ in range(3000):
+        with closing(open_store(state)) as store:
+            if not store.execute("SELECT 1 FROM outbox WHERE kind IN ('hit', 'read')").fetchone():
+                return
+        time.sleep(0.1)
+    raise AssertionError("it was not drained in five minutes")

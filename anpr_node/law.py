@@ -22,7 +22,8 @@ from anpr_node.errors import RefusedByPolicy
 SECTIONS = ("policy", "hotlists")
 KEYS = ("camera.kind", "store.sealed_for")
 SIMULATED = ("simulated", "replay")
-RUN = "run"
+BY_THE_NODE = frozenset({"run", "console"})
+"""What the node's own account starts: the node itself, and the console at the cabinet, which is there to repair it."""
 NAMED_MAX = 5
 
 
@@ -38,8 +39,8 @@ def hold(settings: Settings, command: str, person: Person | None) -> None:
     node = of_node(folder)
     if node is None or not (other := _differing(node, of_settings(settings))):
         return
-    if command == RUN and access.is_the_nodes(folder):
-        return  # the node writes down itself what changed, and starts even where nobody can be looked up
+    if command in BY_THE_NODE and access.is_the_nodes(folder):
+        return  # what changed is written down at the node's start, and it starts even where nobody can be looked up
     who = person or access.by_account(settings)
     name = who.name if who else access.login_name(folder)
     if who is not None and _may_change(node, who):

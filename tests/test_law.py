@@ -155,17 +155,18 @@ def test_the_owner_of_a_simulated_roadside_tries_what_they_like(tmp_path: Path) 
     assert own.call(own.file("own.toml", '[policy]\npreset = "FR"\n'), "search", "*", *WHY).exit_code == 3
 
 
+@pytest.mark.parametrize("command", ["run", "console"])
 def test_whoever_may_not_change_the_settings_starts_no_node_with_others(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     site.name("investigator")
     own = load(site.file("own.toml", f'{ROADSIDE}{LISTS}[policy]\npreset = "FR"\n'))
-    law.hold(own, "run", None)  # the service's account, or root, by itself
+    law.hold(own, command, None)  # the service's account, or root, by itself
     monkeypatch.setenv("SUDO_USER", getpass.getuser())
     with pytest.raises(RefusedByPolicy, match=r"policy\.preset"):
-        law.hold(own, "run", None)
+        law.hold(own, command, None)
     monkeypatch.setenv("SUDO_USER", "eva")
-    law.hold(own, "run", None)
+    law.hold(own, command, None)
 
 
 def test_figures_for_anyone_are_counted_under_the_nodes_policy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,7 @@ class Uplink:
         fresh = path.with_name(f"{path.name}.new")
         try:
             fresh.write_text(as_prometheus(beat), encoding="utf-8")
+            fresh.chmod(0o644)  # for a collector of another account; it names no plate
             fresh.replace(path)
         except OSError as error:
             log.warning("uplink.prometheus_file: %s", error)

@@ -26,6 +26,7 @@ from hostile import HostileServer, Plan
 from makers import box, read
 from uplink_kit import hit, running
 
+from anpr_node.ids import uuid7
 from anpr_node.records import Candidate, ClockState, PlateRead
 from anpr_node.sink.shelf import Shelf
 from anpr_node.store.database import open_store
@@ -50,7 +51,7 @@ def fill(folder: Path, reads: int, hits: int) -> None:
     with closing(open_store(folder)) as store, store.atomic():
         hit_at = set(rng.sample(range(reads), hits))
         for number in range(reads):
-            vrm, read_id = plate(rng), f"0198{rng.getrandbits(92):023x}-{number:08}"
+            vrm, read_id = plate(rng), uuid7(round(started_s * 1e9) + number * 2_880_000_000)
             row = read_row(busy_read(rng, vrm, read_id, started_s + number * 15 * 86_400 / reads))
             holes = ", ".join("?" * len(row))
             store.execute(f"INSERT INTO read ({', '.join(row)}) VALUES ({holes})", list(row.values()))

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from anpr_node import access, modem_keeper
+from anpr_node.alert.arming import is_calibrated
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
@@ -64,6 +65,7 @@ def run(settings: Settings, claim: bool = True) -> Iterator[Finding]:
         ("modem", _modem),
         ("sms", _sms),
         ("disk", _disk),
+        ("armed", _armed),
         ("access", _access),
         ("encryption", _encryption),
     )
@@ -188,6 +190,14 @@ def _uplink(settings: Settings) -> Finding:
         return Finding("FAIL", "uplink", "; ".join(faults))
     names = ", ".join(f"{sink.name} ({sink.format})" for sink in settings.sinks)
     return Finding("WARN" if remarks else "OK", "uplink", "; ".join(remarks) or names)
+
+
+def _armed(settings: Settings) -> Finding:
+    if settings.outputs.arm == "calibrated" and not is_calibrated(settings.state_folder):
+        return Finding(
+            "WARN", "armed", "hits signal nothing before the installation is reported: anpr-node console, install"
+        )
+    return Finding("OK", "armed", "hits are signalled")
 
 
 def _sms(settings: Settings) -> Finding:

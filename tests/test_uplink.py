@@ -15,6 +15,7 @@ from uplink_kit import NOW_S, NS_PER_S, Node, add, body_of, hit, kept, outbox, r
 from anpr_node.audit import By
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.hotlist import verdicts
+from anpr_node.policy import presets
 from anpr_node.records import ClockState
 from anpr_node.store import outbox as box
 from anpr_node.store.database import note_start
@@ -364,7 +365,7 @@ def test_a_read_whose_time_was_corrected_replaces_itself(store: Database, tmp_pa
     folder = tmp_path / "sink"
     with sink(folder) as url, _node(tmp_path, url) as node:
         node.run(10)
-        assert correct_times(store, "b", 77 * NS_PER_S, NS_PER_S) == 1
+        assert correct_times(store, "b", 77 * NS_PER_S, presets()["BE"], NS_PER_S) == 1
         node.run(10)
     body = body_of(folder, "read", "r0")
     assert (body["rev"], body["read"]["first_seen_ns"]) == (1, (NOW_S + 77) * NS_PER_S)

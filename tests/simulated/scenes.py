@@ -1,4 +1,4 @@
-"""Rendered plates of known geometry: a camera hung and set in a known way, vehicles that pass, and the truth about them."""
+"""Rendered plates of known geometry: a camera hung and set in a known way, vehicles that pass, and the truth."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from anpr_node.drivers.gpio import Outputs, Pins
 from anpr_node.drivers.simulated.camera import SimulatedCamera
 from anpr_node.drivers.simulated.circuit import Circuit
 from anpr_node.drivers.simulated.geometry import Mounting, View
-from anpr_node.drivers.simulated.light import PEDESTAL
+from anpr_node.drivers.simulated.light import PEDESTAL, REFERENCE_DISTANCE_M
 from anpr_node.drivers.simulated.plates import OTHER_STYLE, STYLES
 from anpr_node.drivers.simulated.scene import BLOOM_SHARE, DEFOCUS_PER_M, DEFOCUS_PX
-from anpr_node.drivers.simulated.light import REFERENCE_DISTANCE_M
 from anpr_node.drivers.simulated.traffic import Traffic, TrafficPlan, Vehicle
 from anpr_node.records import PlateBox
 from anpr_node.vision.reader import PlateReader
 
 JUDGED_KMH = 156.0
+USUAL = Mounting()
 TEXT_X, TEXT_Y = (0.15, 0.93), (0.22, 0.78)
 
 
@@ -33,7 +33,7 @@ TEXT_X, TEXT_Y = (0.15, 0.93), (0.22, 0.78)
 class Setup:
     """How the camera hangs and is set."""
 
-    mounting: Mounting = Mounting()
+    mounting: Mounting = USUAL
     light: str = "night"
     exposure_us: int = 200
     defocus_px: float = 0.0
@@ -177,8 +177,7 @@ def blur_errors(seen: Seen, exposure_us: int) -> float:
 
 def setups() -> dict[str, Setup]:
     """The scenes by name: distances, heights, rolls, lenses, blurs, lights, exposures."""
-    usual = Mounting()
-    found = {}
+    usual, found = USUAL, {}
     for focal_mm, aim_m in ((12.0, 9.0), (16.0, 11.0), (18.0, 12.5), (25.0, 16.0), (25.0, 18.0)):
         for height_m in (4.0, 5.0, 6.0):
             mounting = replace(usual, focal_mm=focal_mm, aim_y_m=aim_m, height_m=height_m)

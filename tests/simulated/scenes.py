@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from anpr_node.calibration.motion import MotionMeasures, Optics, measure_motion, passages
+from anpr_node.calibration.motion import MotionMeasures, Optics, measure_motions, passages
 from anpr_node.calibration.plate import PlateMeasures, _otsu, measure_plate
 from anpr_node.calibration.survey import is_plausible, without_lettering
 from anpr_node.drivers.clock import SimulatedClock
@@ -38,7 +38,7 @@ class Setup:
     exposure_us: int = 200
     defocus_px: float = 0.0
     seed: int = 1
-    vehicles: int = 6
+    vehicles: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +102,8 @@ def watch(reader: PlateReader, setup: Setup) -> Seen:
 def _passages(sightings: list[Sighting], view: View) -> Any:
     truths = {id(s.measured): s.truth for s in sightings}
     optics = Optics(view.focal_px, *view.size)
-    for passage in passages([s.measured for s in sightings]):
-        motion = measure_motion(passage, optics)
-        if motion is not None:
-            middle = min(passage, key=lambda m: abs(m.width_px - motion.px_per_m * 0.52))
-            yield motion, truths[id(middle)]
+    for motion in measure_motions(passages([s.measured for s in sightings]), optics):
+        yield motion, truths[id(motion.middle)]
 
 
 def truth_of(
@@ -186,7 +183,7 @@ def setups() -> dict[str, Setup]:
         found[f"roll {roll_deg:g}"] = Setup(replace(usual, roll_deg=roll_deg))
     for defocus_px in (0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 2.1):
         found[f"defocus {defocus_px:g} px"] = Setup(defocus_px=defocus_px)
-    for exposure_us in (80, 120, 150, 250, 300, 400):
+    for exposure_us in (80, 120, 150, 180, 250, 300):
         found[f"night {exposure_us} us"] = Setup(exposure_us=exposure_us)
     for exposure_us in (100, 200, 300):
         found[f"day {exposure_us} us"] = Setup(light="day", exposure_us=exposure_us)

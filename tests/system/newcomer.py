@@ -107,6 +107,8 @@ class Newcomer:
     def _turn_focus(self, text_before: str) -> None:
         if "turn back, half as far" in text_before:
             self._focus_step = -self._focus_step / 2
+        elif "turn back, twice as far" in text_before:
+            self._focus_step = -self._focus_step * 2
         self.type(f"bench focus {self._focus_step:+.3f}")
 
     def _set_exposure(self, found: re.Match[str]) -> None:

@@ -35,7 +35,7 @@ ASKED_S = 60
 FAST = "[camera]\nfps = 10\n[console]\nidle_minutes = 5\n"
 ANSWERS = {
     r"\[y/n\] ": "n",
-    r"\]: ": "x",
+    r"\]: ": "",
     "password: ": PASSWORD,
     "once more: ": PASSWORD,
     r"Enter: leave ": "",

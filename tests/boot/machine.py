@@ -239,16 +239,17 @@ class Qemu(Board):
         slot = {2: "boot-a", 3: "boot-b"}[self.partition]
         (self.folder / "kernel8.img").write_bytes(self.get("kernel8.img", slot))
         drive = f"file={self.card},format=raw,if={'sd' if self.machine == 'raspi3b' else 'none,id=card'}"
-        command = ["qemu-system-aarch64", "-M", self.machine, "-accel", "tcg,thread=multi", "-no-reboot", "-drive", drive,
-                   "-display", "none", "-monitor", "none", "-kernel", self.folder / "kernel8.img",
+        command = ["qemu-system-aarch64", "-M", self.machine, "-accel", "tcg,thread=multi", "-no-reboot",
+                   "-drive", drive, "-display", "none", "-monitor", "none", "-kernel", self.folder / "kernel8.img",
                    "-initrd", self.folder / "initrd.img"]  # fmt: skip
         if self.machine == "raspi3b":
             words = [word.replace("ttyAMA0", "ttyS1,115200") for word in words] + ["dwc_otg.lpm_enable=0"]
             (self.folder / "board.dtb").write_bytes(self.get("bcm2837-rpi-3-b.dtb", slot))
             command += ["-dtb", self.folder / "board.dtb", "-serial", "null", "-serial", "stdio"]
         else:
-            command += ["-cpu", "cortex-a72", "-smp", "2", "-m", "1024", "-serial", "stdio", "-device", "i6300esb",
-                        "-device", "virtio-blk-pci,drive=card", "-device", "virtio-rng-pci", "-nic", "none"]  # fmt: skip
+            command += ["-cpu", "cortex-a72", "-smp", "2", "-m", "1024", "-serial", "stdio", "-nic", "none"]
+            for device in ("i6300esb", "virtio-blk-pci,drive=card", "virtio-rng-pci"):
+                command += ["-device", device]
         command += ["-append", " ".join(words)]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

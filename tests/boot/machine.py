@@ -203,27 +203,24 @@ class Board:
 class UserModeLinux(Board):
     """The quick twin: the kernel of Debian's package user-mode-linux, as an ordinary process."""
 
-    def __init__(self, folder: Path, image: Path, kernel: Path, *, size_mb: int = 3000, tap: str | None = None,
-                 memory_mb: int = 700) -> None:  # fmt: skip
-        super().__init__(folder, image, size_mb=size_mb, tap=tap)
-        self.kernel, self.memory_mb = kernel, memory_mb
+    def __init__(
+        self, folder: Path, image: Path, kernel: Path, *, tap: str | None = None, namespace: str | None = None
+    ) -> None:
+        super().__init__(folder, image, tap=tap)
+        self.kernel, self.memory_mb, self.namespace = kernel, 700, namespace
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         """Its restart executes argv[0] anew: a name that is not there, so that a reboot comes back to the firmware."""
         arguments = ["/nonexistent/reboot", f"mem={self.memory_mb}M", f"ubd0={self.card}"]
-        arguments += [
-            f"initrd={self.folder / 'initrd.img'}",
-            "con0=fd:0,fd:1",
-            "con=null",
-            f"uml_dir={self.folder}/uml",
-        ]
-        arguments += [f"umid={self.folder.name}", *words]
+        arguments += [f"initrd={self.folder / 'initrd.img'}", f"uml_dir={self.folder}/uml", f"umid={self.folder.name}"]
+        arguments += ["con0=fd:0,fd:1", "con=null", *words]
         if self.tap:
             arguments.append(f"vec0:transport=tap,ifname={self.tap},depth=128")
-        environment = {**os.environ, "TMPDIR": "/dev/shm"}
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
         return subprocess.Popen(
-            arguments, executable=self.kernel, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, env=environment,
+            [*inside, "bash", "-c", 'exec -a "$1" "$0" "${@:2}"', self.kernel, *arguments], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "TMPDIR": "/dev/shm"},
         )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ BASES = {
             "linux-image-arm64",
             (*ROOT_MODULES, "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "virtio_rng", "sdhci_iproc",
              "bcm2835", "mmc_block", "i6300esb", "bcm2835_wdt"),
-            KEPT,
+            (*KEPT, "drivers/mmc", "drivers/dma", "drivers/mailbox", "drivers/usb", "drivers/rtc", "drivers/i2c"),
             ("raspi-firmware",),
         ),
     )

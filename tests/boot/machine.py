@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "image" / "recipe"))
 
 import card
+from card import MB
+
+__all__ = ["MB", "Board", "Console", "Qemu", "Shell", "UserModeLinux"]
 
 TRYBOOT = re.compile(r"reboot-param: 0 tryboot")
 PROMPT = "anpr-test# "
@@ -200,28 +203,54 @@ class Board:
 class UserModeLinux(Board):
     """The quick twin: the kernel of Debian's package user-mode-linux, as an ordinary process."""
 
-    def __init__(self, folder: Path, image: Path, kernel: Path, *, size_mb: int = 3000, tap: str | None = None,
-                 memory_mb: int = 700) -> None:  # fmt: skip
-        super().__init__(folder, image, size_mb=size_mb, tap=tap)
-        self.kernel, self.memory_mb = kernel, memory_mb
+    def __init__(
+        self, folder: Path, image: Path, kernel: Path, *, tap: str | None = None, namespace: str | None = None
+    ) -> None:
+        super().__init__(folder, image, tap=tap)
+        self.kernel, self.memory_mb, self.namespace = kernel, 700, namespace
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         """Its restart executes argv[0] anew: a name that is not there, so that a reboot comes back to the firmware."""
         arguments = ["/nonexistent/reboot", f"mem={self.memory_mb}M", f"ubd0={self.card}"]
-        arguments += [
-            f"initrd={self.folder / 'initrd.img'}",
-            "con0=fd:0,fd:1",
-            "con=null",
-            f"uml_dir={self.folder}/uml",
-        ]
-        arguments += [f"umid={self.folder.name}", *words]
+        arguments += [f"initrd={self.folder / 'initrd.img'}", f"uml_dir={self.folder}/uml", f"umid={self.folder.name}"]
+        arguments += ["con0=fd:0,fd:1", "con=null", *words]
         if self.tap:
             arguments.append(f"vec0:transport=tap,ifname={self.tap},depth=128")
-        environment = {**os.environ, "TMPDIR": "/dev/shm"}
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
         return subprocess.Popen(
-            arguments, executable=self.kernel, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True, env=environment,
+            [*inside, "bash", "-c", 'exec -a "$1" "$0" "${@:2}"', self.kernel, *arguments], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "TMPDIR": "/dev/shm"},
         )  # fmt: skip
+
+
+class Qemu(Board):
+    """Debian's arm64 image on an emulated board: QEMU's own `virt`, or its Raspberry Pi 3B."""
+
+    def __init__(self, folder: Path, image: Path, machine: str = "virt") -> None:
+        super().__init__(folder, image, size_mb=4096)  # the Pi's card has a power of two
+        self.machine = machine
+
+    def start(self, words: list[str]) -> subprocess.Popen[bytes]:
+        """Kernel and device tree come from the slot's boot partition too."""
+        slot = {2: "boot-a", 3: "boot-b"}[self.partition]
+        (self.folder / "kernel8.img").write_bytes(self.get("kernel8.img", slot))
+        drive = f"file={self.card},format=raw,if={'sd' if self.machine == 'raspi3b' else 'none,id=card'}"
+        command = ["qemu-system-aarch64", "-M", self.machine, "-accel", "tcg,thread=multi", "-no-reboot",
+                   "-drive", drive, "-display", "none", "-monitor", "none", "-kernel", self.folder / "kernel8.img",
+                   "-initrd", self.folder / "initrd.img"]  # fmt: skip
+        if self.machine == "raspi3b":
+            words = [word.replace("ttyAMA0", "ttyS1,115200") for word in words] + ["dwc_otg.lpm_enable=0"]
+            (self.folder / "board.dtb").write_bytes(self.get("bcm2837-rpi-3-b.dtb", slot))
+            command += ["-dtb", self.folder / "board.dtb", "-serial", "null", "-serial", "stdio"]
+        else:
+            command += ["-cpu", "cortex-a72", "-smp", "2", "-m", "1024", "-serial", "stdio", "-nic", "none"]
+            for device in ("i6300esb", "virtio-blk-pci,drive=card", "virtio-rng-pci"):
+                command += ["-device", device]
+        command += ["-append", " ".join(words)]
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 @contextlib.contextmanager
@@ -242,20 +271,22 @@ def free_space_mb(folder: Path) -> int:
 class Shell:
     """A root shell of somebody who came in at the console with name and password."""
 
-    def __init__(self, console: Console, name: str, password: str, timeout_s: float = 120) -> None:
-        self._console, self._number = console, 0
+    def __init__(self, console: Console, name: str, password: str, timeout_s: float = 120, pace: int = 1) -> None:
+        """An emulated processor is slower than a process: `pace` times the patience."""
+        self._console, self._number, self._pace = console, 0, pace
         console.answer("login:", name, timeout_s)
-        console.answer("Password:", password)
-        console.expect(r"\$ ", 60)
+        console.answer("Password:", password, 60 * pace)
+        console.expect(r"\$ ", 60 * pace)
         console.send("stty -echo\r")
-        console.expect(r"\$ ", 30)
+        console.expect(r"\$ ", 60 * pace)
         console.send("sudo -S -p 'sudo-asks ' bash --norc --noprofile --noediting\r")
-        console.answer("sudo-asks", password)
-        console.expect("# ", 60)
+        console.answer("sudo-asks", password, 60 * pace)
+        console.expect("# ", 60 * pace)
         self.run(f"PS1='{PROMPT}'; export TERM=dumb HOME=/root; cd /")
 
     def run(self, command: str, timeout_s: float = 60) -> tuple[int, str]:
         """Exit code and output of a command."""
+        timeout_s *= self._pace
         self._number += 1
         mark = f"end-{self._number}"
         self._console.send(f"echo 'begin'-{self._number}; {command}; echo '{mark[:3]}''{mark[3:]}' $?\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from anpr_node import access, modem_keeper
+from anpr_node.alert.arming import is_calibrated
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.drivers.gpio import Outputs
@@ -27,6 +28,7 @@ from anpr_node.errors import AnprError
 from anpr_node.hotlist import lists
 from anpr_node.store.database import use_store
 from anpr_node.store.key import KEY_NAME, load_key
+from anpr_node.uplink import selftest
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
 
@@ -59,9 +61,11 @@ def run(settings: Settings, claim: bool = True) -> Iterator[Finding]:
         ("clock", _clock),
         ("store", _store),
         ("hotlists", _hotlists),
+        ("uplink", _uplink),
         ("modem", _modem),
         ("sms", _sms),
         ("disk", _disk),
+        ("armed", _armed),
         ("access", _access),
         ("encryption", _encryption),
     )
@@ -178,6 +182,22 @@ def _disk(settings: Settings) -> Finding:
     verdict = "FAIL" if free_mb < DISK_FAIL_MB else "WARN" if free_mb < DISK_WARN_MB else "OK"
     hint = "" if verdict == "OK" else "; free some, or fit a larger card"
     return Finding(verdict, "disk", f"{free_mb} MB free{hint}")
+
+
+def _uplink(settings: Settings) -> Finding:
+    faults, remarks = selftest.faults(settings), selftest.remarks(settings)
+    if faults:
+        return Finding("FAIL", "uplink", "; ".join(faults))
+    names = ", ".join(f"{sink.name} ({sink.format})" for sink in settings.sinks)
+    return Finding("WARN" if remarks else "OK", "uplink", "; ".join(remarks) or names)
+
+
+def _armed(settings: Settings) -> Finding:
+    if settings.outputs.arm == "calibrated" and not is_calibrated(settings.state_folder):
+        return Finding(
+            "WARN", "armed", "hits signal nothing before the installation is reported: anpr-node console, install"
+        )
+    return Finding("OK", "armed", "hits are signalled")
 
 
 def _sms(settings: Settings) -> Finding:

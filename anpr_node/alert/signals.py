@@ -6,8 +6,9 @@ It is called after the commit, never before. A silent entry leaves no trace here
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from anpr_node.alert.arming import is_calibrated
 from anpr_node.alert.restraint import Restraint
 from anpr_node.config import Settings
 from anpr_node.drivers.gpio import Outputs
@@ -20,12 +21,18 @@ class Signals:
     """Drives the outputs for hits and reads; pulses end by `Outputs.tick`."""
 
     def __init__(
-        self, outputs: Outputs, relay_pulse_s: float, led_pulse_s: float, restraint: Restraint | None = None
+        self,
+        outputs: Outputs,
+        relay_pulse_s: float,
+        led_pulse_s: float,
+        restraint: Restraint | None = None,
+        armed: Callable[[], bool] = lambda: True,
     ) -> None:
         self._outputs = outputs
         self._relay_pulse_s = relay_pulse_s
         self._led_pulse_s = led_pulse_s
         self.restraint = restraint or Restraint()
+        self._armed = armed
 
     def read_stored(self) -> None:
         """One flash: the technician sees that a read reached the card."""
@@ -41,6 +48,9 @@ class Signals:
         for hit in hits:
             log.info("hit hit_id=%s read_id=%s list=%s category=%s match=%s", hit.hit_id, hit.read_id,
                      hit.entry.list_id, hit.entry.category, hit.match)  # fmt: skip
+        if not self._armed():
+            log.warning("not signalled: this node is not installed yet (anpr-node console, install)")
+            return False
         signalled = [hit for hit in hits if hit.held_back is None]
         self.restraint.signalled(vrm, signalled, now_ns)
         actions = {action for hit in signalled for action in hit.entry.actions}
@@ -55,4 +65,5 @@ def signals_of(outputs: Outputs, settings: Settings) -> Signals:
     """The signals of a node, by its settings."""
     section, lists = settings.outputs, settings.hotlists
     restraint = Restraint(lists.repeat_s, lists.relay_per_minute_max)
-    return Signals(outputs, section.relay_pulse_s, section.led_pulse_s, restraint)
+    armed = (lambda: True) if section.arm == "always" else (lambda: is_calibrated(settings.state_folder))
+    return Signals(outputs, section.relay_pulse_s, section.led_pulse_s, restraint, armed)

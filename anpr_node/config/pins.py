@@ -21,6 +21,9 @@ class OutputsSection(Section):
     relay_on_s_max: float = Field(8.0, ge=0.5, le=8, description="however many hits follow each other")
     relay_off_s_min: float = Field(0.3, ge=0.05, le=5, description="and open for so long before it closes again")
     led_pulse_s: float = Field(5.0, ge=0.1, le=60)
+    arm: Literal["always", "calibrated"] = Field(
+        "always", description="signal hits at once, or only once a calibration was accepted; a claimed node: calibrated"
+    )
 
     @model_validator(mode="after")
     def _pins_differ(self) -> OutputsSection:

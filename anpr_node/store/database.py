@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from sqlite_utils import Database
 
 from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
 from anpr_node.store.key import connect, load_key, note_key
-from anpr_node.store.schema import migrations
+from anpr_node.store.schema import AFTER_CONFIRMATION, migrations
 
 FILE_NAME = "anpr-node.sqlite"
 BUSY_TIMEOUT_S = 10.0
 """A command waits so long for another writer; who has something else to do meanwhile says less."""
 CHECKPOINT_WAIT_MS = 300
+TRIAL = Path("/etc/anpr-trial")
+"""There while an update has not been confirmed; see image/boot/init."""
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 SETTINGS = (
     "PRAGMA journal_mode=WAL",
@@ -96,13 +98,27 @@ def _connect(path: Path) -> Database:
             database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # later it changes nothing, and waits for who writes
         for setting in SETTINGS:
             database.execute(setting)
-        migrations.apply(database)
+        migrate(database)
         if key is not None:
             note_key(path.parent, key)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def migrate(database: Database, on_trial: bool | None = None, waiting: Sequence[str] = AFTER_CONFIRMATION) -> None:
+    """Bring the tables to this version. On trial nothing is done that the version before could not read.
+
+    If the trial fails, the version before goes on with this store, and with the reads of the trial in it.
+    """
+    trial = TRIAL.exists() if on_trial is None else on_trial
+    old = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'read'").fetchone()
+    stop = next((step.name for step in migrations.pending(database) if step.name in waiting), None)
+    if trial and old and stop is not None:
+        migrations.apply(database, stop_before=stop)
+    else:
+        migrations.apply(database)
 
 
 def insert(database: Database, table: str, row: Mapping[str, object]) -> None:

@@ -1,0 +1,149 @@
+"""What a claim says, range-checked: the file `anpr-provision.toml`, or the answers given on the serial console.
+
+Unknown keys are refused by name. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from anpr_node.config import Settings, parse
+from anpr_node.errors import ConfigError
+
+SYSTEM_STATE = "/var/lib/anpr-node"
+PASSWORD_LENGTH_MIN = 12
+KEY_KINDS = ("ssh-ed25519 ", "sk-ssh-ed25519@openssh.com ", "ecdsa-sha2-nistp256 ", "ssh-rsa ")
+RESERVED = frozenset({"root", "anpr", "daemon", "nobody", "people", "sudo"})
+
+
+class Part(BaseModel):
+    """One table of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodePart(Part):
+    """Who the node is."""
+
+    id: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
+    site: str = Field("", max_length=80)
+    lane: str = Field("1", min_length=1, max_length=20)
+    board: Literal["pc", "raspberry-pi-4", "raspberry-pi-5", "jetson-orin"] = "pc"
+
+
+class UserPart(Part):
+    """The first person."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")
+    role: Literal["technician", "officer", "investigator", "auditor", "service"] = "service"
+    ssh_keys: list[str] = Field([], max_length=20)
+    password: str | None = Field(None, min_length=PASSWORD_LENGTH_MIN, max_length=200)
+    password_hash: str | None = Field(None, pattern=r"^\$(6|y|2b)\$[^:\s]+$")
+
+    @field_validator("name")
+    @classmethod
+    def _is_free(cls, name: str) -> str:
+        if name in RESERVED:
+            raise ValueError(f"{name} belongs to the system; choose another name")
+        return name
+
+    @field_validator("ssh_keys")
+    @classmethod
+    def _are_keys(cls, keys: list[str]) -> list[str]:
+        bad = [key for key in keys if not key.startswith(KEY_KINDS) or "\n" in key]
+        if bad:
+            raise ValueError(f"{bad[0][:30]!r} is no public key; it begins with ssh-ed25519")
+        return keys
+
+    @model_validator(mode="after")
+    def _can_come_in(self) -> UserPart:
+        ways = [self.password is not None, self.password_hash is not None, bool(self.ssh_keys)]
+        if not any(ways):
+            raise ValueError("a person needs ssh_keys, password or password_hash")
+        if self.password is not None and self.password_hash is not None:
+            raise ValueError("password or password_hash, not both")
+        return self
+
+
+class NetworkPart(Part):
+    """The wire. Without an address it asks for one (DHCP)."""
+
+    address: str | None = None
+    gateway: str | None = None
+    dns: list[str] = Field([], max_length=4)
+    ntp: list[str] = Field([], max_length=6)
+    ssh: bool = Field(False, description="let SSH in from the wire; never from the radio modem")
+
+    @model_validator(mode="after")
+    def _are_addresses(self) -> NetworkPart:
+        if self.address is not None:
+            ipaddress.ip_interface(self.address)
+        for one in [*self.dns, *([self.gateway] if self.gateway else [])]:
+            ipaddress.ip_address(one)
+        bad = [name for name in self.ntp if not name.replace(".", "").replace("-", "").replace(":", "").isalnum()]
+        if bad:
+            raise ValueError(f"ntp: {bad[0]!r} is no name of a server")
+        return self
+
+
+class UpdatesPart(Part):
+    """Where new images come from; `@BASE@` in it becomes the name of this board's base."""
+
+    url: str | None = Field(None, pattern=r"^https?://\S+$", max_length=500)
+
+
+class CertificatePart(Part):
+    """What the certificate request names beside the node's id."""
+
+    organisation: str = Field("", max_length=64)
+    country: str = Field("", pattern=r"^([A-Z]{2})?$")
+
+
+class Claim(Part):
+    """All of it."""
+
+    node: NodePart
+    user: UserPart
+    network: NetworkPart = NetworkPart()
+    updates: UpdatesPart = UpdatesPart()
+    certificate: CertificatePart = CertificatePart()
+    settings: dict[str, Any] = Field({}, description="tables of node.toml, as docs/boards.md has them")
+
+    def node_toml(self) -> dict[str, Any]:
+        """The node's settings: those of the claim over what every claimed node has."""
+        merged: dict[str, Any] = {
+            "node": {"id": self.node.id, "lane": self.node.lane, "board": self.node.board},
+            "store": {"folder": SYSTEM_STATE},
+            "outputs": {"arm": "calibrated"},
+        }
+        for name, table in self.settings.items():
+            merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
+        return merged
+
+    def to_settings(self) -> Settings:
+        """The same, checked. Raises ConfigError."""
+        return parse(self.node_toml(), "the claim's settings")
+
+
+def read_claim(text: str, source: str) -> Claim:
+    """A claim from TOML. Raises ConfigError, which names every key that is wrong."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not TOML: {error}") from error
+    return check_claim(content, source)
+
+
+def check_claim(content: dict[str, Any], source: str) -> Claim:
+    """A claim from its tables. Raises ConfigError; no value is repeated in it, as one may be a password."""
+    try:
+        claim = Claim.model_validate(content)
+    except ValidationError as error:
+        where = [(".".join(str(part) for part in e["loc"]) or "file", e["msg"]) for e in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(f"{key}: {message}" for key, message in where)) from error
+    claim.to_settings()
+    return claim

@@ -1,0 +1,49 @@
+"""The arm64 image on emulated boards, to a reading node. Slow: minutes each. ANPR_IMAGE_ARM64 names its folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from boot.claims import CLAIM, NAME, PASSWORD
+from boot.machine import MB, Qemu, Shell, powered
+from boot.test_boot import wait_for_reads
+
+FOLDER = Path(os.environ.get("ANPR_IMAGE_ARM64", "/nonexistent"))
+PATIENCE_S = 1500
+SLOT_MB, COMPRESSED_MB, MEMORY_MB = 600, 400, 350
+
+pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="no arm64 image in ANPR_IMAGE_ARM64; see image/README.md")
+
+
+def test_sizes(record_property: Callable[[str, object], None]) -> None:
+    root, packed = (FOLDER / name for name in ("root.squashfs", "anpr-node.img.zst"))
+    record_property("root, MB", round(root.stat().st_size / MB))
+    record_property("compressed, MB", round(packed.stat().st_size / MB))
+    assert root.stat().st_size <= SLOT_MB * MB
+    assert packed.stat().st_size <= COMPRESSED_MB * MB
+
+
+@pytest.mark.parametrize("machine", ["virt", "raspi3b"])
+def test_it_boots_to_a_reading_node(
+    tmp_path: Path, machine: str, record_property: Callable[[str, object], None]
+) -> None:
+    board = Qemu(tmp_path / machine, FOLDER / "anpr-node.img", machine)
+    board.put("anpr-provision.toml", CLAIM)
+    with powered(board):
+        board.console.expect("anpr-boot: slot a", PATIENCE_S)
+        record_property("root, s", round(board.up_s))
+        board.console.expect("login:", PATIENCE_S)
+        record_property("login, s", round(board.up_s))
+        shell = Shell(board.console, NAME, PASSWORD, PATIENCE_S, pace=10)
+        wait_for_reads(shell, tries=200)
+        record_property("read, s", round(board.up_s))
+        used = int(shell.out("free -m | awk '/^Mem/ {print $3}'", 120))
+        record_property("memory used, MB", used)
+        assert used <= MEMORY_MB
+        failed = set(shell.out("systemctl --failed --no-legend --plain | cut -d' ' -f1", 120).split())
+        assert not failed
+    board.card.unlink()

@@ -1,0 +1,64 @@
+"""An update that is installed while it downloads, over a link that keeps breaking off. Needs root and a tap."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from boot import variants
+from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
+from boot.machine import Shell, UserModeLinux, powered
+from boot.test_boot import wait_for_reads
+
+BREAK_EVERY, PORT = 7, 8000
+NETWORK = '[network]\naddress = "192.0.2.7/24"\n'
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or not Path("/dev/net/tun").exists(), reason="a network of its own needs root and /dev/net/tun"
+)
+
+
+@contextmanager
+def network() -> Iterator[str]:
+    """A network with this machine at 192.0.2.2 and a tap for the board."""
+    name = f"anpr-{os.getpid()}"
+    enter = ["ip", "netns", "exec", name]
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run([*enter, "ip", "tuntap", "add", "tap0", "mode", "tap"], check=True)
+        subprocess.run([*enter, "ip", "addr", "add", "192.0.2.2/24", "dev", "tap0"], check=True)
+        subprocess.run([*enter, "ip", "link", "set", "tap0", "up"], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def test_an_update_comes_over_a_bad_link(image: Path, kernel: Path, tmp_path: Path) -> None:
+    variants.good(image, tmp_path, "2.0")
+    with network() as name:
+        said = tmp_path / "server.log"
+        server = [sys.executable, str(Path(__file__).with_name("bad_link.py")), str(tmp_path), str(PORT)]
+        with said.open("w") as log:
+            serving = subprocess.Popen(["ip", "netns", "exec", name, *server, str(BREAK_EVERY)], stdout=log)
+        board = UserModeLinux(tmp_path / "board", image / "anpr-node.img", kernel, tap="tap0", namespace=name)
+        board.put("anpr-provision.toml", CLAIM.replace("[network]\n", NETWORK))
+        try:
+            with powered(board):
+                shell = Shell(board.console, NAME, PASSWORD, FIRST_READ_S)
+                wait_for_reads(shell)
+                shell._console.send(
+                    f"ANPR_UPDATE_PAUSE_S=1 /usr/lib/anpr-node/update http://192.0.2.2:{PORT}/2.0.raucb\n"
+                )
+                board.reboot(900)
+                board.console.expect("slot b is confirmed: amd64-uml-2.0", FIRST_READ_S + 120)
+        finally:
+            serving.terminate()
+            serving.wait()
+            board.card.unlink(missing_ok=True)
+        assert "broken" in said.read_text()

@@ -1,0 +1,160 @@
+"""Updates on the quick twin, one after the other on the same board: good, bad in every way, and with the power cut.
+
+Whatever happens, the node comes back reading, and no read that it had acknowledged is lost.
+ANPR_CUTS is the number of power cuts (2; 20 for the figures).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boot import variants
+from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
+from boot.machine import Shell, UserModeLinux
+from boot.test_boot import wait_for_reads
+
+CUTS, SEED = int(os.environ.get("ANPR_CUTS", "2")), 1
+TRIAL_S = FIRST_READ_S + 120
+IDS = (
+    "import sqlite3; d = sqlite3.connect('file:/var/lib/anpr-node/anpr-node.sqlite?mode=ro', uri=True); "
+    "print(d.execute('PRAGMA quick_check').fetchone()[0], *[r[0] for r in d.execute('SELECT read_id FROM read')])"
+)
+
+
+class Site:
+    """A board in use, and the reads that it has acknowledged so far."""
+
+    def __init__(self, board: UserModeLinux, bundles: Path) -> None:
+        self.board, self.bundles, self.acknowledged = board, bundles, set[str]()
+        board.power_on()
+        self.log_in()
+
+    def log_in(self) -> None:
+        self.shell = Shell(self.board.console, NAME, PASSWORD, FIRST_READ_S)
+        self.shell.out(f"mkdir -p /run/bundles && mount -t hostfs none /run/bundles -o {self.bundles}")
+
+    def slot(self) -> tuple[str, str, str]:
+        """Slot, image, whether it is on trial."""
+        said = dict(line.split("=") for line in self.shell.out("cat /etc/anpr-slot").splitlines())
+        return said["SLOT"], said["IMAGE"], said["TRIAL"]
+
+    def reads(self) -> set[str]:
+        """The reads on the card, whole."""
+        verdict, *ids = self.shell.out(f'python3 -c "{IDS}"', 60).split()
+        assert verdict == "ok"
+        return set(ids)
+
+    def goes_on(self) -> None:
+        """It reads, and what was acknowledged is there."""
+        before = len(self.reads())
+        wait_for_reads(self.shell, before)
+        now = self.reads()
+        assert self.acknowledged <= now, f"{len(self.acknowledged - now)} acknowledged reads are lost"
+        self.acknowledged = now
+
+    def update(self, name: str) -> None:
+        """As the timer does it; ends in a reboot on trial."""
+        self.shell._console.send(f"/usr/lib/anpr-node/update /run/bundles/{name}.raucb\r")
+
+
+@pytest.fixture(scope="module")
+def site(image: Path, kernel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("updates")
+    board = UserModeLinux(folder / "board", image / "anpr-node.img", kernel)
+    board.put("anpr-provision.toml", CLAIM)
+    try:
+        yield Site(board, folder)
+    finally:
+        board.cut()
+        board.card.unlink()
+
+
+def test_1_a_good_update_is_confirmed_and_stays(site: Site, image: Path) -> None:
+    variants.good(image, site.bundles, "2.0")
+    assert site.slot() == ("a", "amd64-uml-1.0", "no")
+    site.goes_on()
+    site.update("2.0")
+    site.board.reboot(600)
+    site.board.console.expect("slot b is confirmed: amd64-uml-2.0", TRIAL_S)
+    site.log_in()
+    site.goes_on()
+    assert b"[all]\ntryboot_a_b=1\nboot_partition=3" in site.board.get("autoboot.txt")
+    site.board.cut()
+    site.board.power_on()
+    site.log_in()
+    assert site.slot() == ("b", "amd64-uml-2.0", "no")
+    site.goes_on()
+
+
+@pytest.mark.parametrize("kind", ["tampered", "wrong_board", "wrong_key"])
+def test_2_what_is_not_ours_is_refused(site: Site, image: Path, kind: str) -> None:
+    if kind == "tampered":
+        variants.tampered(site.bundles / "2.0.raucb")
+    else:
+        getattr(variants, kind)(image, site.bundles, kind)
+    code, said = site.shell.run(f"rauc install /run/bundles/{kind}.raucb", 600)
+    assert code != 0, said
+    assert site.shell.out("/usr/lib/anpr-node/slots pending").startswith("-")
+    site.goes_on()
+
+
+def test_3_an_update_that_is_not_healthy_is_given_up(site: Site, image: Path) -> None:
+    variants.unhealthy(image, site.bundles, "3.0")
+    site.update("3.0")
+    site.board.reboot(600)
+    assert site.board.partition == 2
+    site.board.console.expect("slot a is given up: not healthy", TRIAL_S)
+    site.board.reboot(120)
+    assert site.board.partition == 3
+    site.log_in()
+    site.goes_on()
+    assert "failed here before" in site.shell.out("/usr/lib/anpr-node/update /run/bundles/3.0.raucb", 60)
+
+
+def test_4_an_update_that_does_not_boot_is_tried_twice_and_given_up(site: Site, image: Path) -> None:
+    variants.does_not_boot(image, site.bundles, "4.0")
+    site.update("4.0")
+    site.board.reboot(600)
+    for _ in range(2):
+        assert site.board.partition == 2
+        site.board.reboot(60)  # the kernel's panic; the confirmed slot tries it once more when it is healthy itself
+        assert site.board.partition == 3
+        if site.board.console.expect("is given up|reboot-param: 0 tryboot", TRIAL_S)[0] == "is given up":
+            break
+        site.board.reboot(120)
+    site.log_in()
+    assert site.slot()[0] == "b"
+    site.goes_on()
+
+
+def test_5_the_power_is_cut(site: Site, image: Path) -> None:
+    chance = random.Random(SEED)
+    for number in range(CUTS):
+        if number % 2:
+            site.shell.run("rauc install /run/bundles/2.0.raucb >/dev/null 2>&1 &")
+        site.goes_on()
+        site.shell.run(f"sleep {chance.uniform(0, 6):.2f}")
+        site.board.cut()
+        site.board.power_on()
+        site.log_in()
+        site.goes_on()
+        assert site.slot()[0] == "b"
+
+
+def test_6_a_manager_that_hangs_is_ended_by_the_watchdog(site: Site) -> None:
+    site.shell._console.send("kill -SEGV 1\r")
+    site.board.reboot(120)
+    site.log_in()
+    site.goes_on()
+
+
+def test_7_what_the_record_says_of_all_this(site: Site) -> None:
+    said = json.loads(site.shell.out("anpr-node status --json"))
+    assert said["reads"] >= len(site.acknowledged) > 0
+    assert "0 flaws" in site.shell.out("sudo -u anpr /opt/anpr-node/.venv/bin/anpr-node audit verify; true")

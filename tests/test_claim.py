@@ -1,0 +1,152 @@
+"""The claim: what it refuses, what it writes, that it is written once, and that no password stays."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from cryptography import x509
+
+from anpr_node.claim import files, people
+from anpr_node.claim.document import Claim, read_claim
+from anpr_node.cli import main
+from anpr_node.config import parse
+from anpr_node.errors import ConfigError, RefusedByPolicy
+
+PASSWORD = "correct horse battery"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGsHqX1jXz5S2u6c3ZqfU1iQ4M4mKcH3cXcZQy2mJ9wq jan"
+TEXT = f"""
+[node]
+id = "e40-km12"
+site = "E40, km 12 \\"left\\""
+[user]
+name = "jan"
+password = "{PASSWORD}"
+ssh_keys = ["{KEY}"]
+[network]
+address = "192.0.2.7/24"
+gateway = "192.0.2.1"
+ntp = ["ntp.example.org"]
+ssh = true
+[updates]
+url = "https://updates.example.org/anpr-node-@BASE@.raucb"
+[settings.camera]
+fps = 10.0
+[settings.hotlists.lists.stolen]
+url = "https://lists.example.org/stolen.manifest"
+public_key = "JQ0zOcCEHqVKVKrPfWCkjB9kIYpFYYEdcnf2JbbnWnI="
+"""
+
+
+@pytest.fixture
+def claim() -> Claim:
+    return read_claim(TEXT, "test")
+
+
+def test_everything_is_written_and_the_settings_are_the_nodes(claim: Claim, tmp_path: Path) -> None:
+    request = x509.load_pem_x509_csr(files.write(claim, tmp_path).encode())
+    assert request.is_signature_valid
+    assert request.subject.rfc4514_string() == "CN=e40-km12"
+    settings = parse(tomllib.loads((tmp_path / "node.toml").read_text()), "written")
+    assert settings == claim.to_settings()
+    assert settings.outputs.arm == "calibrated"
+    assert settings.hotlists.lists["stolen"].url == "https://lists.example.org/stolen.manifest"
+    assert tomllib.loads((tmp_path / "site.toml").read_text())["node"]["site"] == 'E40, km 12 "left"'
+    name, uid, groups, hashed = (tmp_path / "site" / "accounts").read_text().strip().split(":")
+    assert (name, uid, groups) == ("jan", "2000", "systemd-journal,sudo")
+    assert hashed.startswith("$6$")
+    assert "Address=192.0.2.7/24" in (tmp_path / "site" / "10-wire.network").read_text()
+    assert "dport 22" in (tmp_path / "site" / "ssh.nft").read_text()
+
+
+def test_the_password_stands_nowhere_and_secrets_are_closed(claim: Claim, tmp_path: Path) -> None:
+    files.write(claim, tmp_path)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in written if PASSWORD in path.read_text()]
+    for name in ("identity/node.key.pem", "site/accounts"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_a_claimed_node_is_claimed_by_nobody_else(claim: Claim, tmp_path: Path) -> None:
+    files.write(claim, tmp_path)
+    with pytest.raises(RefusedByPolicy, match="claimed already"):
+        files.write(claim, tmp_path)
+
+
+def test_a_claim_that_was_cut_off_is_made_again_with_the_same_key(claim: Claim, tmp_path: Path) -> None:
+    files.write(claim, tmp_path)
+    key = (tmp_path / "identity" / "node.key.pem").read_bytes()
+    (tmp_path / "site.toml").unlink()  # what is written last was not
+    files.write(claim, tmp_path)
+    assert (tmp_path / "identity" / "node.key.pem").read_bytes() == key
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('name = "jan"', 'name = "root"', "user.name: .*belongs to the system"),
+        ('name = "jan"', 'name = "Jan Jansen"', "user.name"),
+        (PASSWORD, "short", "user.password: .*12"),
+        ('id = "e40-km12"', 'id = "e40 km12"', "node.id"),
+        ('id = "e40-km12"', 'id = "e40-km12"\nidd = 1', "node.idd: Extra"),
+        ("192.0.2.7/24", "192.0.2.777/24", "network"),
+        ("ntp.example.org", "ntp; reboot", "network.*ntp"),
+        ("https://updates", "file:///updates", "updates.url"),
+        (KEY, "my key", "user.ssh_keys"),
+        ("fps = 10.0", "fps = 1000.0", "settings: camera.fps"),
+        ("[user]", "[user", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(old: str, new: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint) as error:
+        read_claim(TEXT.replace(old, new), "anpr-provision.toml")
+    assert PASSWORD not in str(error.value)
+
+
+def test_somebody_who_could_not_come_in_is_refused() -> None:
+    text = "[node]\nid = 'n'\n[user]\nname = 'jan'\n"
+    with pytest.raises(ConfigError, match="needs ssh_keys, password or password_hash"):
+        read_claim(text, "test")
+
+
+def test_a_file_is_overwritten_before_it_is_deleted(tmp_path: Path) -> None:
+    path, other = tmp_path / "anpr-provision.toml", tmp_path / "same-blocks"
+    path.write_text(TEXT)
+    other.hardlink_to(path)
+    files.scrub(path)
+    assert not path.exists()
+    assert set(other.read_text()) == {"#"}
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"a": {"text": 'quo"te\nline é', "n": 1, "f": 0.5, "yes": True, "many": ["x", "y"], "none": []}},
+        {"a": [{"name": "x", "deep": {"n": 1}}, {"name": "y"}], "b": 1},
+        {"a": {"b": {"c d": {"deep": 1}}, "x": 2}, "last": {}},
+    ],
+)
+def test_toml_is_read_back_as_it_was(tables: dict[str, Any]) -> None:
+    read = tomllib.loads(files.as_toml(tables))
+    assert read == {name: value for name, value in tables.items() if value}
+
+
+def test_the_command_is_for_root_and_says_how_to_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = CliRunner()
+    assert runner.invoke(main, ["claim"]).exit_code == 2
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    said = runner.invoke(main, ["claim", "--file", str(tmp_path / "x"), "--folder", str(tmp_path)])
+    assert said.exit_code == 3
+    assert "by root" in said.output
+
+
+def test_a_node_is_claimed_by_somebody_who_can_name_others(tmp_path: Path) -> None:
+    text = TEXT.replace('name = "jan"', 'name = "jan"\nrole = "technician"')
+    said = read_claim(f'{text}[settings.store]\nfolder = "{tmp_path / "state"}"\n', "test")
+    with pytest.raises(RefusedByPolicy, match="the first person has the role service"):
+        people.name_first(said)

@@ -115,6 +115,7 @@ class Servant:
     def close(self) -> None:
         """No more answers; the socket is gone afterwards."""
         self._stopping.set()
+        self._node.tap.release()
         if self._thread.ident is not None:
             self._thread.join(2 * WAIT_S_MAX)
         logging.getLogger("anpr_node").removeHandler(self._log)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
-from makers import put_list
+from makers import importer
 from newcomer import Newcomer
 
 from anpr_node.config import load
@@ -37,9 +38,10 @@ def test_the_hints_alone_lead_to_a_node_that_reads(tmp_path: Path, name: str) ->
     config.write_text(f'{camera}[store]\nfolder = "{state}"\n{site}')
     state.mkdir()
     (state / "bench.json").write_text(json.dumps(bench))
-    settings = load(config)
+    settings, listed = load(config), tmp_path / "zone.csv"
+    listed.write_text("vrm,category\n1ABC123,seize\n")
     with use_store(state) as store:
-        put_list(store, settings, "vrm,category\n1ABC123,seize\n", "zone")
+        importer(store, settings, time.time_ns()).by_hand(listed, "zone", "replace")
     newcomer = Newcomer(config)
     try:
         assert newcomer.install(), "\n".join(newcomer.seen[-12:])

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import selectors
 import socket
 import struct
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
@@ -46,7 +48,8 @@ WAIT_S_MAX = 5.0
 """No request keeps the others waiting for longer."""
 LOG_KEPT = 500
 RECENT_MAX = 50
-TEST_PLATE = "TEST0000"
+TEST_PLATE = re.compile(r"TEST[0-9]{4}")
+"""Nobody issues such plates. Each test has another one, or it would count as the same vehicle."""
 TEST_FLAG = "test"
 NS_PER_S = 1_000_000_000
 LED_S_MAX = 30.0
@@ -87,6 +90,7 @@ class Servant:
         self._log = RecentLog()
         logging.getLogger("anpr_node").addHandler(self._log)
         self._led_until_ns = 0
+        self._start_ns = time.time_ns()
         self._buffers: dict[socket.socket, bytearray] = {}
         self._selector = selectors.DefaultSelector()
         self._path = socket_path(settings)
@@ -115,6 +119,7 @@ class Servant:
     def close(self) -> None:
         """No more answers; the socket is gone afterwards."""
         self._stopping.set()
+        self._node.tap.release()
         if self._thread.ident is not None:
             self._thread.join(2 * WAIT_S_MAX)
         logging.getLogger("anpr_node").removeHandler(self._log)
@@ -192,6 +197,7 @@ class Servant:
             "node_id": settings.node.id,
             "software_version": __version__,
             "pid": os.getpid(),
+            "start": self._start_ns,
             "simulated": settings.camera.kind == "simulated",
             "settings": settings.model_dump(mode="json"),
         }, b""
@@ -258,24 +264,26 @@ class Servant:
             self._led_until_ns = 0
             self._node.platform.outputs.led.show("calibrating", False)
 
-    def _test_read(self, _: Request) -> Answer:
-        """Hand a read of the test plate to the recorder, as the loop does: matched, stored, signalled, sent."""
-        read = self._made_up_read()
+    def _test_read(self, request: Request) -> Answer:
+        """Hand a read of a test plate to the recorder, as the loop does: matched, stored, signalled, sent."""
+        if not TEST_PLATE.fullmatch(str(request["vrm"])):
+            raise AnprError("a test plate is TEST and four digits")
+        read = self._made_up_read(str(request["vrm"]))
         plane = np.full((40, 180), 128, np.uint8)
         self._node.desk.hand_over([Ripe(read, Evidence(plane, plane), self._node.platform.clock.monotonic_ns())])
         return {"read_id": read.read_id}, b""
 
-    def _made_up_read(self) -> PlateRead:
+    def _made_up_read(self, vrm: str) -> PlateRead:
         clock, node = self._node.platform.clock, self._settings.node
         now_ns = clock.utc_ns(clock.monotonic_ns())
         box = PlateBox(((0.0, 0.0), (180.0, 0.0), (180.0, 40.0), (0.0, 40.0)), 1.0)
         return PlateRead(
             read_id=self._node.new_read_id(now_ns),
             node_id=node.id,
-            vrm=TEST_PLATE,
+            vrm=vrm,
             country=None,
             confidence=1.0,
-            candidates=(Candidate(TEST_PLATE, 1.0),),
+            candidates=(Candidate(vrm, 1.0),),
             votes=1,
             first_seen_ns=now_ns,
             last_seen_ns=now_ns,

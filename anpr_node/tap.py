@@ -52,6 +52,10 @@ class Tap:
             self._left, taken, self._taken = 0, self._taken, []
         return taken
 
+    def release(self) -> None:
+        """Whoever waits gets what there is: the node stops."""
+        self._full.set()
+
     def offer(self, frame: Frame, boxes: Callable[[], Sequence[PlateBox]]) -> None:
         """The loop's part: copy the frame if it is wanted."""
         if not self._left:

@@ -84,23 +84,28 @@ def _away(before: PlateMeasures, seen: PlateMeasures) -> float:
 
 
 def measure_motions(found: Sequence[Sequence[PlateMeasures]], optics: Optics) -> list[MotionMeasures]:
-    """The numbers of each passage that was seen for long enough. All drive along one road: its direction is theirs."""
-    usable = [seen for seen in ([m for m in passage if m.one_line] for passage in found) if len(seen) >= SIGHTINGS_MIN]
+    """The numbers of each passage that was seen for long enough, and along a line."""
+    measured = (_measure(passage, optics) for passage in found)
+    return [motion for motion in measured if motion is not None]
+
+
+def _measure(passage: Sequence[PlateMeasures], optics: Optics) -> MotionMeasures | None:
+    seen = [m for m in passage if m.one_line]
+    if len(seen) < SIGHTINGS_MIN:
+        return None
     direction = np.array([0.0, 0.0, 1.0])
     for _ in range(ROUNDS):
-        paths = [(seen, np.array([_place(m, optics, direction) for m in seen])) for seen in usable]
-        paths = [(seen, places) for seen, places in paths if _is_a_drive(places)]
-        if not paths:
-            return []
-        direction = _line_through([places for _, places in paths])
-        usable = [seen for seen, _ in paths]
-    return [_as_measures(seen, places, direction, optics) for seen, places in paths]
+        places = np.array([_place(m, optics, direction) for m in seen])
+        if not _is_a_drive(places):
+            return None
+        direction = _line_through(places)
+    return _as_measures(seen, places, direction, optics)
 
 
 def _is_a_drive(places: Float) -> bool:
     """Whether the places lie along a line, far enough from each other to show its direction."""
     travel = float(np.linalg.norm(places[-1] - places[0]))
-    own = _line_through([places])
+    own = _line_through(places)
     centred = places - places.mean(axis=0)
     beside = centred - np.outer(centred @ own, own)
     return travel >= TRAVEL_MIN_M and float(np.sqrt((beside**2).sum(axis=1).mean())) < BESIDE_MAX_M
@@ -130,10 +135,9 @@ def _across(left: Float, right: Float, direction: Float) -> Float:
     return unit
 
 
-def _line_through(paths: Sequence[Float]) -> Float:
-    """Direction of the straight line along all paths, away from the camera; the longer a path, the more it says."""
-    centred = np.concatenate([places - places.mean(axis=0) for places in paths])
-    _, _, axes = np.linalg.svd(centred)
+def _line_through(places: Float) -> Float:
+    """Direction of the straight line through all places, away from the camera."""
+    _, _, axes = np.linalg.svd(places - places.mean(axis=0))
     axis: Float = axes[0] if axes[0][2] > 0 else -axes[0]
     return axis
 

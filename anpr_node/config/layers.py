@@ -96,7 +96,9 @@ def _read(path: Path) -> Values:
     except FileNotFoundError:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: unreadable: {error}; `undo` on the console, or delete it") from error
+        raise ConfigError(
+            f"{path}: unreadable: {error}; delete it, or put the last one of kept/ in its place"
+        ) from error
 
 
 def read_trial(source: Path) -> Trial | None:

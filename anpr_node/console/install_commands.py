@@ -322,6 +322,7 @@ def _lists(context: Context) -> Ended:
     for problem in found["hotlist_alarms"]:
         verdict = "FAIL"
         context.terminal.say(f"FAIL {problem}", indent=5)
+    say_judged(context, judged)
     tested, text = run_list_test(context)
     context.terminal.say(f"{tested:<5}{text}", indent=5)
     verdict = worst([verdict, tested, *(each.verdict for each in judged)])

@@ -60,7 +60,7 @@ def live(context: Context, words: list[str]) -> None:
     the speed limit, contrast, saturation, focus, pulses without a frame, frames lost, reads a vehicle, confidence.
     A value with ? is WARN, one with ! is FAIL; when it ends, a hint for each of those. Enter, q or Ctrl-C ends it.
     """
-    seconds = _seconds(words)
+    seconds = min(_seconds(words), context.terminal.idle_s)  # an open view is no reason to stay logged in
     survey = context.measuring()
     survey.forget()
     second = 0

@@ -29,6 +29,7 @@ JPEG_QUALITY = 85
 DRAWN_COLUMNS, DRAWN_ROWS = 78, 30
 SHOWN_WIDTH_PX = 480
 TRANSFER_S = 900.0
+SILENCE_S, SILENCE_TRIES_MAX = 1.5, 100
 FILES_MAX = 8
 BEGIN, END = "-----BEGIN {}-----", "-----END {}-----"
 
@@ -132,6 +133,13 @@ def pull(context: Context, words: list[str]) -> None:
         _send(context, words[0], files[words[0]])
 
 
+def _wait_for_silence(context: Context) -> None:
+    """The far end's program takes a moment to leave; what is said before it has gone, it swallows."""
+    for _ in range(SILENCE_TRIES_MAX):
+        if not context.terminal.port.read(SILENCE_S):
+            return
+
+
 def _print_base64(context: Context, name: str, data: bytes) -> None:
     context.terminal.raw(BEGIN.format(name) + "\r\n")
     for line in encodebytes(data).decode("ascii").splitlines():
@@ -166,6 +174,7 @@ def _send(context: Context, name: str, data: bytes) -> None:
         finally:
             os.set_blocking(read_fd, blocking[0])
             os.set_blocking(write_fd, blocking[1])
+    _wait_for_silence(context)
     context.terminal.raw("\r\n")
     if done.returncode:
         raise AnprError(

@@ -18,6 +18,7 @@ from anpr_node.console.look_commands import node_or_none
 from anpr_node.console.picture_commands import offer
 from anpr_node.console.registry import command
 from anpr_node.console.session_commands import asked
+from anpr_node.console.settings_commands import reload_node
 from anpr_node.errors import AnprError
 from anpr_node.store.database import use_store
 from anpr_node.store.events import last_events
@@ -134,8 +135,7 @@ def reboot(context: Context, _: list[str]) -> None:
 def restart(context: Context, _: list[str]) -> None:
     """The node stops in order and starts again with the settings as they are: a few seconds without reading."""
     context.note("restart")
-    context.node.call("reload")
-    context.terminal.say("the node starts anew")
+    reload_node(context)
 
 
 @command("bench", "repair", "console test", "bench [PART VALUE]", "turn the simulated roadside by hand",

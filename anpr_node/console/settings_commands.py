@@ -304,24 +304,26 @@ def reload_node(context: Context) -> None:
     before = context.settings
     context.reread()
     try:
+        start = context.node.call("hello")["start"]
         context.node.call("reload")
     except AnprError:
         context.terminal.say("no node runs: the settings count when it starts")
         return
     context.terminal.say("the node goes over to it ...")
-    if not wait_for_settings(context):
+    if not wait_for_another(context, start):
         context.settings = before
         raise ConfigError("the node does not come back with these settings: `undo`, and see `logs`")
     context.terminal.say("it runs")
 
 
-def wait_for_settings(context: Context) -> bool:
-    """Whether the node answers, within a while, with the settings that count now."""
+def wait_for_another(context: Context, start: int) -> bool:
+    """Whether a node that started later answers, within a while, with the settings that count now."""
     wanted = context.settings.model_dump(mode="json")
     ends_s = time.monotonic() + NODE_BACK_S
     while time.monotonic() < ends_s:
         try:
-            if context.node.call("hello")["settings"] == wanted:
+            hello = context.node.call("hello")
+            if hello["start"] != start and hello["settings"] == wanted:
                 return True
         except AnprError:
             pass

@@ -6,6 +6,7 @@ Nothing stays on: relay and lamp end by themselves in the node, whatever becomes
 from __future__ import annotations
 
 import contextlib
+import secrets
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +21,6 @@ from anpr_node.console.look_commands import node_or_none
 from anpr_node.console.registry import command
 from anpr_node.hotlist.imports import Importer
 from anpr_node.hotlist.lists import open_lists
-from anpr_node.servant import TEST_PLATE
 from anpr_node.store.database import use_store
 
 TEST_LIST = "console-test"
@@ -105,8 +105,8 @@ def trigger_test(context: Context, _: list[str]) -> None:
 
 @command("list test", "test", "console test", "list test", "a test plate through the whole chain, marked as a test")
 def list_test(context: Context, _: list[str]) -> None:
-    """Puts the plate TEST0000 on a list of its own for the moment, hands a read of it to the recorder, and says what
-    came of it: stored, matched, relay closed, waiting for the back office. Read and hit are marked as a test
+    """Puts a plate (TEST and four digits) on a list of its own for the moment, hands a read of it to the recorder, and
+    says what came of it: stored, matched, relay closed, waiting for the back office. Read and hit are marked as a test
     wherever they go.
     """
     verdict, text = run_list_test(context)
@@ -117,12 +117,13 @@ def run_list_test(context: Context) -> tuple[Verdict, str]:
     """The verdict of the whole chain, in words."""
     context.note("list test")
     with use_store(context.folder) as database:
-        _import(context, database, "replace")
+        vrm = f"TEST{secrets.randbelow(10_000):04d}"
+        _import(context, database, "replace", vrm)
         try:
-            read_id = context.node.call("test_read")["read_id"]
+            read_id = context.node.call("test_read", vrm=vrm)["read_id"]
             outcome = _outcome(context, read_id)
         finally:
-            _import(context, database, "remove")
+            _import(context, database, "remove", vrm)
     if not outcome["stored"]:
         return "FAIL", "the test read did not reach the card: see status and logs"
     hits = outcome["hits"]
@@ -142,12 +143,12 @@ def run_list_test(context: Context) -> tuple[Verdict, str]:
     )
 
 
-def _import(context: Context, database: Any, operation: str) -> None:
+def _import(context: Context, database: Any, operation: str, vrm: str) -> None:
     by = By(context.person.name, "TEST: list test on the console", time.time_ns())
     importer = Importer(open_lists(database, context.settings), context.settings, by)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "test.csv"
-        path.write_text(f"vrm,category,reason\n{TEST_PLATE},test,TEST by {context.person.name}\n", encoding="utf-8")
+        path.write_text(f"vrm,category,reason\n{vrm},test,TEST by {context.person.name}\n", encoding="utf-8")
         importer.by_hand(path, TEST_LIST, operation, may_shrink=True)
 
 

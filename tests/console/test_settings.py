@@ -153,7 +153,7 @@ def test_a_tool_file_that_is_broken_is_named_with_what_to_do(tmp_path: Path) -> 
     settings = settings_in(tmp_path)
     (tmp_path / "node.d").mkdir()
     (tmp_path / "node.d" / "tool.toml").write_text("[camera\n")
-    with pytest.raises(ConfigError, match=r"tool\.toml.*undo"):
+    with pytest.raises(ConfigError, match=r"tool\.toml.*delete it"):
         load(settings.source)
 
 

@@ -98,8 +98,8 @@ def test_card_and_bundle_are_made_of_a_pis_root(pi_root: Path, tmp_path: Path) -
     names = subprocess.run(
         ["mdir", "-b", "-/", "-i", out / "boot.vfat", "::"], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.split()
-    wanted = ["config.txt", "cmdline.txt", "kernel8.img", "kernel_2712.img", "initramfs8", "initramfs_2712", "start4.elf",
-              "overlays/imx296.dtbo", "overlays/anpr-node-pi4.dtbo", "overlays/anpr-node-pi5.dtbo"]  # fmt: skip
+    wanted = {"config.txt", "cmdline.txt", "kernel8.img", "kernel_2712.img", "initramfs8", "initramfs_2712"}
+    wanted |= {"start4.elf", *(f"overlays/{name}.dtbo" for name in ("imx296", "anpr-node-pi4", "anpr-node-pi5"))}
     assert {f"::/{name}" for name in wanted} <= set(names)
     listing = subprocess.run(["unsquashfs", "-l", out / "root.squashfs"], check=True, stdout=subprocess.PIPE, text=True)
     assert "start4.elf" not in listing.stdout

@@ -1,13 +1,15 @@
 """Who stands behind a command, and which commands answer whom: named people with one role each, no default account.
 
 A person is known by the account of the operating system that sshd let in, or by a password (argon2id). Every refusal is
-written into the audit. policy/roles.toml says what a role may do.
+written into the audit. policy/roles.toml says what a role may do. As long as anybody is named, somebody is who can name
+others: the first person has the role service, and the last one of that role stays.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -30,6 +32,12 @@ LOCK_S_MAX = 900
 NS_PER_S = 1_000_000_000
 OWNER = "owner"
 """The role of the account that owns the state folder, while there are no people and the roadside is simulated."""
+FIRST = "first"
+"""The role of that account while there are no people at a real roadside: it names the first person, and no more."""
+NAMING = "user add"
+SERVICE = "service"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,39}")
+ACCOUNT = re.compile(r"[!-~]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class Person:
 
     def may(self, command: str) -> bool:
         """Whether a command answers this person."""
+        if self.role == FIRST:
+            return command == NAMING
         return self.role == OWNER or command in roles().commands.get(self.role, frozenset())
 
 
@@ -54,6 +64,8 @@ def authorise(settings: Settings, command: str, name: str | None, ask: Callable[
     folder = settings.state_folder
     with use_store(folder) as database:
         person, problem = _identify(settings, database, name, ask)
+        if person is None and name is None and command == NAMING and is_unclaimed(database) and owns(folder):
+            person = Person(login_name(folder), FIRST)
     if person is not None and person.may(command):
         return person
     who = person.name if person else name or login_name(folder)
@@ -66,13 +78,16 @@ def _identify(
     settings: Settings, database: Database, name: str | None, ask: Callable[[], str]
 ) -> tuple[Person | None, str]:
     if name is not None:
-        person = check_password(database, name, ask())
+        try:
+            person = check_password(database, name, ask())
+        except RefusedByPolicy as error:
+            return None, str(error)
         return person, "" if person else f"no such person, or not this password: {name}"
     login = login_name(settings.state_folder)
     row = database.execute("SELECT name, role FROM person WHERE login = ?", [login]).fetchone()
     if row:
         return Person(*row), ""
-    nobody = not database.execute("SELECT 1 FROM person LIMIT 1").fetchone()
+    nobody = is_unclaimed(database)
     if nobody and owns(settings.state_folder) and _is_simulated(settings):
         return Person(login, OWNER), ""
     return None, (
@@ -86,6 +101,16 @@ def by_account(settings: Settings) -> Person | None:
     """The person behind the account that the operating system let in; None where it is nobody's."""
     with use_store(settings.state_folder) as database:
         return _identify(settings, database, None, str)[0]
+
+
+def is_unclaimed(database: Database) -> bool:
+    """Whether nobody is named yet."""
+    return not database.execute("SELECT 1 FROM person LIMIT 1").fetchone()
+
+
+def is_the_nodes(folder: Path) -> bool:
+    """Whether the account is the one the node runs as, or root, come in by itself and not behind sudo."""
+    return owns(folder) and "SUDO_USER" not in os.environ
 
 
 def _is_simulated(settings: Settings) -> bool:
@@ -112,14 +137,38 @@ def owns(folder: Path) -> bool:
     return os.geteuid() in {0, folder.stat().st_uid}
 
 
+def name_person(database: Database, person: Person, login: str | None, password: str | None, now_ns: int) -> None:
+    """Name a person, the one of the role service first: without them nobody could name the others.
+
+    Raises:
+        RefusedByPolicy: there is nobody of the role service yet; or as `add`.
+        AnprError: as `add`.
+
+    """
+    if person.role != SERVICE and not _of_service(database):
+        raise RefusedByPolicy(
+            "the first person has the role service, because nobody else can name others: "
+            "anpr-node user add NAME --role service"
+        )
+    add(database, person, login, password, now_ns)
+
+
+def _of_service(database: Database) -> list[str]:
+    return [name for (name,) in database.execute("SELECT name FROM person WHERE role = ?", [SERVICE])]
+
+
 def add(database: Database, person: Person, login: str | None, password: str | None, now_ns: int) -> None:
     """Name a person, known by an account of the operating system, a password, or either.
 
     Raises:
-        RefusedByPolicy: no such role, neither account nor password, or a password that is too short.
+        RefusedByPolicy: no such role, no name, neither account nor password, or a password that is too short.
         AnprError: the name or the account is taken.
 
     """
+    if not NAME.fullmatch(person.name):
+        raise RefusedByPolicy(f"{person.name[:40]!r} is no name: 1 to 40 letters, digits, points, - and _")
+    if login is not None and not ACCOUNT.fullmatch(login):
+        raise RefusedByPolicy(f"{login[:40]!r} is no account: see the names in /etc/passwd")
     if person.role not in roles().commands:
         raise RefusedByPolicy(f"no role {person.role}; there are: {', '.join(roles().commands)}")
     if login is None and password is None:
@@ -153,8 +202,15 @@ def set_password(database: Database, name: str, password: str) -> None:
 
 
 def remove(database: Database, name: str) -> bool:
-    """Forget a person; whether there was one. What they did stays in the audit."""
+    """Forget a person; whether there was one. What they did stays in the audit.
+
+    Raises:
+        RefusedByPolicy: the last one who can name others stays.
+
+    """
     with database.atomic():
+        if _of_service(database) == [name]:
+            raise RefusedByPolicy(f"{name} is the last one of the role service: name another one first, then remove")
         found = database.execute("DELETE FROM person WHERE name = ?", [name]).rowcount
     return bool(found)
 

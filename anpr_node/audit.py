@@ -34,8 +34,14 @@ CONFIGURATION_NAME = "configuration.json"
 FIRST = "0" * 64
 NONCE_BYTES = 12
 TAIL_BYTES = 65_536
-"""Longer than any line: the last one is found by reading so much of the end."""
-TEXT_MAX = 2_000
+"""Longer than any line that is written here: the last one is found by reading so much of the end, or twice that …"""
+TEXT_BYTES_MAX = 2_000
+"""Each text is cut to so much, as it is spelt in the file."""
+DETAIL_BYTES_MAX = 16_000
+"""What is longer is there by its hash."""
+LONG_VALUES_MAX = 8
+ESCAPED_BYTES = 6
+"""No character takes more in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +114,12 @@ def append(folder: Path, entry: Entry, at_ns: int | None = None) -> Line:
             moment_ns = time.time_ns() if at_ns is None else at_ns
             body = {"seq": last[0] + 1, "at_ns": moment_ns, **_limited(entry), "prev": last[1]}
             if key is not None and entry.detail:
-                body["detail"] = _close(key, entry.detail, body["seq"])
+                body["detail"] = _close(key, body["detail"], body["seq"])
             digest = _hash(secret, body)
-            os.write(handle, _dump({**body, "hash": digest}) + b"\n")
-            os.fsync(handle)
-            _note_head(folder, body["seq"], digest)
+            with _whole_or_not_at_all(handle):
+                _write_all(handle, _dump({**body, "hash": digest}) + b"\n")
+                os.fsync(handle)
+                _note_head(folder, body["seq"], digest)
     except OSError as error:
         if isinstance(error, StoreError):
             raise
@@ -120,9 +127,59 @@ def append(folder: Path, entry: Entry, at_ns: int | None = None) -> Line:
     return Line(body["seq"], moment_ns, entry, digest)
 
 
+@contextmanager
+def _whole_or_not_at_all(handle: int) -> Iterator[None]:
+    """Cut off what was written of a line that fails: it is not acknowledged."""
+    size = os.fstat(handle).st_size
+    try:
+        yield
+    except OSError:
+        os.ftruncate(handle, size)
+        raise
+
+
+def _write_all(handle: int, line: bytes) -> None:
+    """A card that is nearly full takes a part, and says so by the number of bytes only."""
+    while line:
+        line = line[os.write(handle, line) :]
+
+
 def _limited(entry: Entry) -> dict[str, Any]:
-    """The entry's fields, texts cut to a bearable length."""
-    return {k: v[:TEXT_MAX] if isinstance(v, str) else v for k, v in asdict(entry).items()}
+    """The entry's fields, cut to a bearable length."""
+    fields = {k: _cut(v) if isinstance(v, str) else v for k, v in asdict(entry).items()}
+    return {**fields, "detail": _limited_detail(entry.detail)}
+
+
+def _limited_detail(detail: dict[str, Any]) -> dict[str, Any]:
+    """Texts cut; where that is too long still, the longest values by their hash."""
+    kept = {_cut(name): _cut_texts(value) for name, value in detail.items()}
+    too_long = len(_dump(kept)) > DETAIL_BYTES_MAX
+    for name in sorted(kept, key=lambda each: -len(_dump(kept[each])))[: LONG_VALUES_MAX if too_long else 0]:
+        kept[name] = _by_hash(kept[name])
+        if len(_dump(kept)) <= DETAIL_BYTES_MAX:
+            return kept
+    return _by_hash(detail) if too_long else kept
+
+
+def _by_hash(value: Any) -> dict[str, Any]:
+    content = json.dumps(value, sort_keys=True).encode()
+    return {"too_long_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _cut_texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return _cut(value)
+    if isinstance(value, dict):
+        return {_cut(str(name)): _cut_texts(each) for name, each in value.items()}
+    return [_cut_texts(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _cut(text: str) -> str:
+    """A text that takes no more than it may in the file; bytes that are no text are spelt out."""
+    text = text[:TEXT_BYTES_MAX].encode("utf-8", "backslashreplace").decode()
+    while (over := len(_dump(text)) - 2 - TEXT_BYTES_MAX) > 0:
+        text = text[: -max(1, over // ESCAPED_BYTES)]
+    return text
 
 
 @contextmanager
@@ -137,8 +194,13 @@ def _locked(folder: Path) -> Iterator[int]:
 
 
 def _tail(handle: int) -> bytes:
-    size = os.fstat(handle).st_size
-    return os.pread(handle, TAIL_BYTES, max(0, size - TAIL_BYTES))
+    """The end of the file with its last line whole; one that somebody else made may be of any length."""
+    size, reach = os.fstat(handle).st_size, TAIL_BYTES
+    while True:
+        tail = os.pread(handle, reach, max(0, size - reach))
+        if reach >= size or tail.count(b"\n") > 1:
+            return tail
+        reach *= 2
 
 
 def _mend(handle: int) -> None:
@@ -160,7 +222,7 @@ def _last(handle: int) -> tuple[int, str]:
         return 0, hashlib.sha256(lines[-1]).hexdigest()  # verify shows where the chain was broken; writing goes on
 
 
-def _dump(content: dict[str, Any]) -> bytes:
+def _dump(content: Any) -> bytes:
     return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -189,12 +251,17 @@ def _open(key: bytes | None, detail: Any, seq: int) -> dict[str, Any]:
 
 def _note_head(folder: Path, seq: int, digest: str) -> None:
     """Keep the head beside the file as well; a power cut between the two leaves it one line behind, which is right."""
-    fresh = folder / f"{HEAD_NAME}.new"
-    with fresh.open("w", encoding="ascii") as file:
-        file.write(f"{seq}:{digest}\n")
+    _replace(folder / HEAD_NAME, f"{seq}:{digest}\n".encode("ascii"))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a small file, whole or not at all."""
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(folder / HEAD_NAME)
+    fresh.replace(path)
 
 
 def note_configuration(folder: Path, actor: str, settings: dict[str, Any], at_ns: int) -> bool:
@@ -213,9 +280,7 @@ def note_configuration(folder: Path, actor: str, settings: dict[str, Any], at_ns
     changed = {key: flat.get(key) for key in sorted(flat.keys() | before.keys()) if flat.get(key) != before.get(key)}
     if changed:
         append(folder, Entry(actor, "configuration", rows=len(changed), detail=changed if before else {}), at_ns)
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(_dump(flat))
-        fresh.replace(path)
+        _replace(path, _dump(flat))
     return bool(changed)
 
 

@@ -28,6 +28,7 @@ from anpr_node.errors import AnprError
 from anpr_node.hotlist import lists
 from anpr_node.store.database import use_store
 from anpr_node.store.key import KEY_NAME, load_key
+from anpr_node.uplink import selftest
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
 
@@ -60,6 +61,7 @@ def run(settings: Settings, claim: bool = True) -> Iterator[Finding]:
         ("clock", _clock),
         ("store", _store),
         ("hotlists", _hotlists),
+        ("uplink", _uplink),
         ("modem", _modem),
         ("sms", _sms),
         ("disk", _disk),
@@ -180,6 +182,14 @@ def _disk(settings: Settings) -> Finding:
     verdict = "FAIL" if free_mb < DISK_FAIL_MB else "WARN" if free_mb < DISK_WARN_MB else "OK"
     hint = "" if verdict == "OK" else "; free some, or fit a larger card"
     return Finding(verdict, "disk", f"{free_mb} MB free{hint}")
+
+
+def _uplink(settings: Settings) -> Finding:
+    faults, remarks = selftest.faults(settings), selftest.remarks(settings)
+    if faults:
+        return Finding("FAIL", "uplink", "; ".join(faults))
+    names = ", ".join(f"{sink.name} ({sink.format})" for sink in settings.sinks)
+    return Finding("WARN" if remarks else "OK", "uplink", "; ".join(remarks) or names)
 
 
 def _armed(settings: Settings) -> Finding:

@@ -90,8 +90,8 @@ class Desk:
             self._record()
         except StoreDamaged:
             stopping.set()
-            clock = self._platform.clock
-            recovery.make_sound(self._settings.state_folder, clock.utc_ns(clock.monotonic_ns()))
+            clock, settings = self._platform.clock, self._settings
+            recovery.make_sound(settings.state_folder, clock.utc_ns(clock.monotonic_ns()), settings.policy.terms)
             self._record()
             raise
 
@@ -109,6 +109,7 @@ class Desk:
                 self._waiting = self._waiting or self._next_ripe()
                 if self._waiting and self._store(writer, self._waiting):
                     self._waiting = None
+            writer.store_counts()
             checkpoint(database)
 
     def _has_work(self) -> bool:

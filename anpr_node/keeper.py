@@ -14,10 +14,13 @@ from sqlite_utils import Database
 from anpr_node import audit
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
-from anpr_node.store import recovery, retention
+from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
+from anpr_node.hotlist.lists import sweep_parts
+from anpr_node.store import day_keys, recovery, retention
 from anpr_node.store.database import count
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
+from anpr_node.store.traffic import forget_passages
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ FIRST_PURGE_S = 30.0
 """Not at once: a start has enough to do."""
 SCRUB_EVERY_S = 86_400.0
 LEAP_S = 3 * 86_400
-"""A free-running clock that is so far ahead of the last purge may be wrong …"""
+"""A free-running clock that is so far ahead of the last purge, or of the first reads, may be wrong …"""
 PATIENCE_S = 86_400.0
 """… and is believed after so long. Deleting a year of reads for a mistaken date cannot be undone."""
 BATCHES = 5
@@ -51,6 +54,19 @@ class _Every:
             return False
         self.next_ns = now_ns + round(self.seconds * NS_PER_S)
         return True
+
+
+def leap_s(database: Database, clock: Clock) -> float:
+    """By how much a free-running clock is ahead of the record, where that is too much to delete anything; else 0.
+
+    The record's own date is that of the last purge; before the first one, of the newest read.
+    """
+    row = database.execute("SELECT last_ns FROM figure WHERE name = 'purges'").fetchone()
+    known_ns = row[0] if row else database.execute("SELECT max(first_seen_ns) FROM read").fetchone()[0]
+    if known_ns is None or clock.state().source != "free":
+        return 0.0
+    ahead_s = (clock.utc_ns(clock.monotonic_ns()) - known_ns) / NS_PER_S
+    return ahead_s if ahead_s > LEAP_S else 0.0
 
 
 class Keeper:
@@ -88,23 +104,20 @@ class Keeper:
         if self._room.is_due(now_ns):
             self._make_room()
         if not self._salvaged:
-            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._utc_ns())
+            self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._terms, self._utc_ns())
 
     def _utc_ns(self) -> int:
         return self._clock.utc_ns(self._clock.monotonic_ns())
 
     def _is_believed(self, now_ns: int) -> bool:
         """Whether the date may decide what is deleted."""
-        row = self._database.execute("SELECT last_ns FROM figure WHERE name = 'purges'").fetchone()
-        ahead_s = (self._utc_ns() - row[0]) / NS_PER_S if row else 0.0
-        if self._clock.state().source != "free" or ahead_s <= LEAP_S:
+        ahead_s = leap_s(self._database, self._clock)
+        if not ahead_s:
             self._held_since_ns = None
             return True
         if self._held_since_ns is None:
             self._held_since_ns = now_ns
-            log.error(
-                "the clock is %.0f days ahead of the last purge and not synchronised: purge waits", ahead_s / 86_400
-            )
+            log.error("the clock is %.0f days ahead of the record and not synchronised: purge waits", ahead_s / 86_400)
         return now_ns - self._held_since_ns >= PATIENCE_S * NS_PER_S
 
     def _scrub(self) -> None:
@@ -123,6 +136,9 @@ class Keeper:
         if self._purging:
             return
         aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())
+        sweep_parts(self._folder / LISTS_FOLDER)
+        day_keys.erase(self._folder, self._terms.longest_days, self._utc_ns())
+        forget_passages(self._database, self._utc_ns())
         with self._database.atomic():
             count(self._database, "purges", 1, self._utc_ns())
         if self._purged or aside:
@@ -148,7 +164,7 @@ class Keeper:
         self._synchronised_ns = self._synchronised_ns or now_ns
         if now_ns - self._synchronised_ns < SETTLE_S * NS_PER_S:
             return
-        corrected = correct_times(self._database, self._boot_id, offset_ns, self._utc_ns())
+        corrected = correct_times(self._database, self._boot_id, offset_ns, self._terms, self._utc_ns())
         self._corrected = True
         if corrected:
             log.warning("the clock is synchronised: %d reads taken before were moved to their true time", corrected)

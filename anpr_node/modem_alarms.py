@@ -8,7 +8,8 @@ from collections.abc import Callable
 from sqlite_utils import Database
 
 from anpr_node.errors import StoreError
-from anpr_node.store.events import NS_PER_DAY, Event, add_events, last_events
+from anpr_node.policy import NS_PER_DAY
+from anpr_node.store.events import Event, add_events, last_events
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.modem import MODEM_STAGES, ModemStage, Trouble, Watcher
 from anpr_node.supervision.recovery_steps import StepTaken

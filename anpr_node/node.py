@@ -138,7 +138,7 @@ class Node:
         """Write down that this node started: the record's first question, and the proof that the card takes writes."""
         clock, folder = self.platform.clock, self._settings.state_folder
         monotonic_ns = clock.monotonic_ns()
-        recovery.make_sound(folder, clock.utc_ns(monotonic_ns))
+        recovery.make_sound(folder, clock.utc_ns(monotonic_ns), self._settings.policy.terms)
         with contextlib.closing(open_store(folder)) as database:
             free_mb = shutil.disk_usage(folder).free // 1_000_000
             if free_mb < START_FREE_MB_MIN:

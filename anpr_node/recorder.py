@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
@@ -15,10 +16,11 @@ from anpr_node import minimise, pictures
 from anpr_node.alert.signals import Signals
 from anpr_node.config import PolicySection
 from anpr_node.drivers.clock import Clock
+from anpr_node.errors import StoreError
 from anpr_node.hotlist.matching import Matcher, sighting_of
 from anpr_node.ids import uuid7
 from anpr_node.records import Evidence, Hit, PlateRead
-from anpr_node.store import reads
+from anpr_node.store import reads, traffic
 from anpr_node.store.database import store_error
 from anpr_node.store.sealing import Seal
 
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 PATCH_JPEG_QUALITY = 92
 OVERVIEW_JPEG_QUALITY = 75
 NS_PER_US = 1_000
+COUNT_EVERY_NS = 60_000_000_000
+"""Counts of passages wait so long in memory: a power cut may cost them, and the card is spared a commit for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Recorder:
         self._matcher = matcher
         self._terms = (policy or PolicySection()).terms
         self._seal = seal
+        self._passages: Counter[tuple[int, str]] = Counter()
+        self._count_due_ns = clock.monotonic_ns() + COUNT_EVERY_NS
         # SQLite would write its log back within a commit, and a signal would wait for it: the keeper does it
         database.execute("PRAGMA wal_autocheckpoint=0")
 
@@ -80,7 +86,27 @@ class Recorder:
         self._signals.read_stored()
         if self._signals.raise_hits(read.vrm, hits, self._clock.monotonic_ns()) and decided_ns is not None:
             self._note_latency(hits, self._clock.monotonic_ns() - decided_ns)
+        self._count(read)
         return Recorded(read, hits)
+
+    def _count(self, read: PlateRead) -> None:
+        """Every passage alike, whatever may be kept of it."""
+        if read.corrects is None:
+            self._passages[traffic.hour_of(read.first_seen_ns), read.lane] += 1
+        if self._clock.monotonic_ns() >= self._count_due_ns:
+            self.store_counts()
+
+    def store_counts(self) -> None:
+        """Put the counts of passages on the card; where it takes none they wait for the next minute."""
+        self._count_due_ns = self._clock.monotonic_ns() + COUNT_EVERY_NS
+        if not self._passages:
+            return
+        try:
+            traffic.add_passages(self._database, self._passages)
+        except StoreError as error:
+            log.warning("%s", error)
+        else:
+            self._passages.clear()
 
     def _encode(self, read: PlateRead, evidence: Evidence) -> reads.EncodedEvidence:
         if not read.vrm:

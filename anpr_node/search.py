@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
 from anpr_node import audit, vrm
 from anpr_node.errors import RefusedByPolicy
 from anpr_node.policy import Terms, confusions
+from anpr_node.store import day_keys
 from anpr_node.store.finding import Criteria, FoundRead, find_reads, reads_before
 
 WILDCARDS = "?*"
+PATTERN = "closed_pattern"
 NEAR_CHANGES_MAX = 2
 
 
@@ -83,6 +86,14 @@ def search(database: Database, folder: Path, query: Query, terms: Terms, now_ns:
     return Answer(found, narrowed_ns)
 
 
+def readable(folder: Path, detail: dict[str, Any]) -> dict[str, Any]:
+    """The details of an audit line for who may see them: the pattern opened, as long as its key is there."""
+    if PATTERN not in detail:
+        return detail
+    pattern = day_keys.reopen(folder, str(detail[PATTERN]))
+    return {"pattern": "(erased)" if pattern is None else pattern, **{k: v for k, v in detail.items() if k != PATTERN}}
+
+
 def _all_before(wanted: Criteria, gate_ns: int) -> bool:
     return wanted.to_ns is not None and wanted.to_ns <= gate_ns
 
@@ -97,12 +108,14 @@ def _refuse(folder: Path, query: Query, now_ns: int, problem: str) -> None:
 
 
 def _write_down(folder: Path, query: Query, now_ns: int, outcome: str, more: dict[str, object]) -> None:
+    """Who searched for what: for ever, but for the plate, which can be read as long as a read may be kept."""
     wanted = query.wanted
     asked = {
         name: value
-        for name in ("pattern", "from_ns", "to_ns", "country", "direction", "category")
+        for name in ("from_ns", "to_ns", "country", "direction", "category")
         if (value := getattr(wanted, name)) is not None
     }
+    closed = {PATTERN: day_keys.close(folder, wanted.pattern, now_ns)}
     entry = audit.Entry(
         query.actor,
         "search",
@@ -111,6 +124,6 @@ def _write_down(folder: Path, query: Query, now_ns: int, outcome: str, more: dic
         query.case_ref,
         query.decision_ref or "",
         rows=int(str(more.get("rows", 0))),
-        detail={**asked, "near": bool(wanted.near), **{k: v for k, v in more.items() if v is not None}},
+        detail={**closed, **asked, "near": bool(wanted.near), **{k: v for k, v in more.items() if v is not None}},
     )
     audit.append(folder, entry, now_ns)

@@ -82,7 +82,7 @@ class Servant:
     ) -> None:
         """Bind the socket. Raises OSError when it cannot be made."""
         self._settings, self._node, self._camera, self._alarms = settings, node, camera, alarms
-        self.reload_wanted = threading.Event()
+        self.reload_wanted, self.reboot_wanted = threading.Event(), threading.Event()
         self._stopping = threading.Event()
         self._log = RecentLog()
         logging.getLogger("anpr_node").addHandler(self._log)
@@ -104,6 +104,7 @@ class Servant:
             "outcome": self._outcome,
             "log": self._log_lines,
             "reload": self._reload,
+            "reboot": self._reboot,
             "bench": self._bench,
         }
 
@@ -307,6 +308,13 @@ class Servant:
     def _reload(self, _: Request) -> Answer:
         """The node stops in order and starts again with the settings as they are then."""
         self.reload_wanted.set()
+        return {}, b""
+
+    def _reboot(self, _: Request) -> Answer:
+        """The node stops in order with the exit code upon which systemd starts the machine anew."""
+        if self._settings.camera.kind in {"simulated", "replay"}:
+            raise AnprError("no real roadside hangs on this machine: start it anew by hand")
+        self.reboot_wanted.set()
         return {}, b""
 
     def _bench(self, request: Request) -> Answer:

@@ -73,6 +73,8 @@ def supervise(settings: Settings, platform: Platform, stop: threading.Event, las
         again = False
         while not node.ended.wait(BEAT_S) and not stop.is_set() and watch.gave_up is None and not again:
             watch.beat()
+            if servant.reboot_wanted.is_set():
+                raise PowerCycleNeeded("a technician wants the machine to start anew")
             again = servant.reload_wanted.is_set() or (trial is not None and trial.left_s <= 0)
             _beat(settings, node, watch)
         manager.stopping()

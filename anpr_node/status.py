@@ -75,7 +75,7 @@ def collect(settings: Settings) -> dict[str, Any]:
         record = figures(database)
         alarms = lists.overdue(database, settings, now_ns)
         uplink = standing(database, settings, now_ns)
-        hourly = reads_per_hour(database, settings, now_ns)
+        hourly = reads_per_hour(database, now_ns)
     running = read_heartbeat(settings)
     return {
         "node_id": settings.node.id,

@@ -18,8 +18,10 @@ from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.thermal import BoardThermometer, Heat, Thermometer
 from anpr_node.errors import AnprError, CameraFault, PowerCycleNeeded, StoreError
 from anpr_node.node import Node
+from anpr_node.policy import NS_PER_DAY
 from anpr_node.store.database import open_store
-from anpr_node.store.events import NS_PER_DAY, NS_PER_HOUR, Event, add_events, last_events, prove_writes, usual_reads
+from anpr_node.store.events import Event, add_events, last_events, prove_writes
+from anpr_node.store.traffic import hour_of, usual_reads
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.limits import STAGES, Stage
 from anpr_node.supervision.numbers import measure
@@ -209,7 +211,7 @@ class Watch:
         return [Taken(stage, event.at_ns) for event in reversed(events) for stage in STAGES if stage == event.kind]
 
     def _usual_reads(self, utc_ns: int) -> float:
-        hour = utc_ns // NS_PER_HOUR
+        hour = hour_of(utc_ns)
         if hour not in self._usual:
             try:
                 self._usual = {hour: usual_reads(self._database, utc_ns)}

@@ -24,9 +24,13 @@ def no_password() -> str:
     raise AssertionError("nobody should be asked")
 
 
-def call(settings: Settings, tmp_path: Path, *arguments: str, answer: str | None = None) -> Result:
+ROADSIDE = '[camera]\nkind = "gstreamer"\n[outputs]\npins = "lgpio"\n'
+"""A real one; the commands here open neither camera nor pins."""
+
+
+def call(settings: Settings, tmp_path: Path, *arguments: str, answer: str | None = None, more: str = "") -> Result:
     config = tmp_path / "node.toml"
-    config.write_text(f'[store]\nfolder = "{settings.state_folder}"\n')
+    config.write_text(f'[store]\nfolder = "{settings.state_folder}"\n{more}')
     at = 2 if arguments[0] in {"user", "audit", "hotlist", "evidence", "store"} else 1
     before = ["--user", "jan"] if answer is not None else []
     filled = [*before, *arguments[:at], "--config", str(config), *arguments[at:]]
@@ -116,6 +120,9 @@ def test_sudo_tells_who_called_it(settings: Settings, store: Database, monkeypat
 
 def test_by_the_command_line(settings: Settings, store: Database, tmp_path: Path) -> None:
     typed = f"{PASSWORD}\n{PASSWORD}\n"
+    assert (
+        call(settings, tmp_path, "user", "add", "eva", "--role", "service", "--login", getpass.getuser()).exit_code == 0
+    )
     config = tmp_path / "node.toml"
     config.write_text(f'[store]\nfolder = "{settings.state_folder}"\n')
     added = CliRunner().invoke(
@@ -123,7 +130,7 @@ def test_by_the_command_line(settings: Settings, store: Database, tmp_path: Path
     )
     assert added.exit_code == 0, added.output
     assert PASSWORD not in added.output
-    assert call(settings, tmp_path, "user", "list").exit_code == 3
+    assert call(settings, tmp_path, "search", "*", "--reason", "r", "--case", "c").exit_code == 3
     shown = call(settings, tmp_path, "audit", "show", answer=PASSWORD + "\n")
     assert shown.exit_code == 0, shown.output
     assert "user add" in shown.output
@@ -135,7 +142,7 @@ def test_by_the_command_line(settings: Settings, store: Database, tmp_path: Path
     assert verified.exit_code == 0, verified.output
     assert " 0 flaws" in verified.output
     with use_store(settings.state_folder) as database:
-        assert [name for name, *_ in access.people(database)] == ["jan"]
+        assert [name for name, *_ in access.people(database)] == ["eva", "jan"]
 
 
 def test_a_person_is_removed_by_the_command_line(settings: Settings, store: Database, tmp_path: Path) -> None:
@@ -144,3 +151,95 @@ def test_a_person_is_removed_by_the_command_line(settings: Settings, store: Data
     assert call(settings, tmp_path, "user", "remove", "jan").exit_code == 0
     assert call(settings, tmp_path, "user", "remove", "jan").exit_code == 1
     assert "me" in call(settings, tmp_path, "user", "list").output
+
+
+def test_the_owner_of_a_real_roadside_names_the_first_person_and_does_no_more(
+    settings: Settings, store: Database, tmp_path: Path
+) -> None:
+    def at_the_roadside(*arguments: str) -> Result:
+        return call(settings, tmp_path, *arguments, more=ROADSIDE)
+
+    refused = at_the_roadside("search", "*", "--reason", "r", "--case", "c")
+    assert refused.exit_code == 3
+    assert "user add NAME --role service" in refused.output
+    assert at_the_roadside("user", "list").exit_code == 3
+    me = getpass.getuser()
+    assert at_the_roadside("user", "add", "jan", "--role", "investigator", "--login", me).exit_code == 3
+    assert access.people(store) == []
+    named = at_the_roadside("user", "add", "eva", "--role", "service", "--login", me)
+    assert named.exit_code == 0, named.output
+    assert at_the_roadside("user", "add", "jan", "--role", "investigator", "--login", "jan").exit_code == 0
+    assert at_the_roadside("user", "list").exit_code == 0
+    assert at_the_roadside("search", "*", "--reason", "r", "--case", "c").exit_code == 3
+    outcomes = [(line.entry.action, line.entry.outcome) for line in audit.read(settings.state_folder)]
+    assert outcomes == [
+        ("search", "refused"),
+        ("user list", "refused"),
+        ("user add", "refused"),
+        ("user add", "done"),
+        ("user add", "done"),
+        ("search", "refused"),
+    ]
+
+
+def test_the_first_person_of_a_simulated_roadside_can_name_others_too(
+    settings: Settings, store: Database, tmp_path: Path
+) -> None:
+    result = call(settings, tmp_path, "user", "add", "jan", "--role", "investigator", "--login", getpass.getuser())
+    assert result.exit_code == 3
+    assert "--role service" in result.output
+    assert access.people(store) == []
+
+
+def test_once_somebody_is_named_the_owner_is_nobody(settings: Settings, store: Database, tmp_path: Path) -> None:
+    access.add(store, Person("eva", "service"), "eva", None, 0)
+    result = call(settings, tmp_path, "user", "add", "me", "--role", "service", "--login", "me", more=ROADSIDE)
+    assert result.exit_code == 3
+    assert "is nobody here" in result.output
+
+
+def test_who_owns_nothing_names_nobody(settings: Settings, store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "owns", lambda _: False)
+    with pytest.raises(RefusedByPolicy, match="nobody is named yet"):
+        access.authorise(settings, "user add", None, no_password)
+
+
+def test_the_last_one_who_can_name_others_stays(settings: Settings, store: Database, tmp_path: Path) -> None:
+    access.add(store, Person("me", "service"), getpass.getuser(), None, 0)
+    access.add(store, Person("jan", "auditor"), "jan", None, 0)
+    result = call(settings, tmp_path, "user", "remove", "me")
+    assert result.exit_code == 3
+    assert "last one" in result.output
+    assert [line.entry.outcome for line in audit.read(settings.state_folder)] == ["refused"]
+    access.add(store, Person("eva", "service"), "eva", None, 0)
+    assert call(settings, tmp_path, "user", "remove", "me").exit_code == 0
+    assert [name for name, *_ in access.people(store)] == ["eva", "jan"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "../x", "-x", "x" * 41, "jan\n", "\u202ejan"])
+def test_odd_names_are_refused(store: Database, name: str) -> None:
+    with pytest.raises(RefusedByPolicy, match="no name"):
+        access.add(store, Person(name, "service"), "jan", None, 0)
+
+
+@pytest.mark.parametrize("login", ["", "a b", "x" * 101])
+def test_odd_accounts_are_refused(store: Database, login: str) -> None:
+    with pytest.raises(RefusedByPolicy, match="no account"):
+        access.add(store, Person("jan", "service"), login, None, 0)
+
+
+@pytest.mark.parametrize("anchor", ["garbage", "", "1:2", "²:" + "0" * 64, "1" * 30 + ":" + "0" * 64])
+def test_an_anchor_that_is_none_is_wrong_use(settings: Settings, store: Database, tmp_path: Path, anchor: str) -> None:
+    result = call(settings, tmp_path, "audit", "verify", "--anchor", anchor)
+    assert result.exit_code == 2
+    assert "SEQ:HASH" in result.output
+
+
+def test_every_wrong_password_is_written_down_also_those_nobody_looked_at(settings: Settings, store: Database) -> None:
+    access.add(store, Person("jan", "officer"), None, PASSWORD, 0)
+    for _ in range(8):
+        with pytest.raises(RefusedByPolicy):
+            access.authorise(settings, "search", "jan", lambda: "guess")
+    problems = [line.entry.detail["problem"] for line in audit.read(settings.state_folder)]
+    assert len(problems) == 8
+    assert "too many wrong passwords" in problems[-1]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -199,6 +201,79 @@ def test_what_cannot_be_written_down_is_an_error(tmp_path: Path) -> None:
 def test_long_texts_are_cut_and_never_break_the_chain(tmp_path: Path) -> None:
     for _ in range(3):
         audit.append(tmp_path, Entry("jan", "search", reason="x" * 100_000))
+    assert audit.verify(tmp_path) == (3, [])
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """What a full card does: the bytes that fit are taken, the next ones are an error."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room", [0, 1, 40, 200])
+def test_a_line_that_does_not_fit_on_the_card_is_not_acknowledged_and_leaves_nothing(folder: Path, room: int) -> None:
+    before = (folder / FILE_NAME).read_bytes()
+    with files_no_larger_than(len(before) + room), pytest.raises(StoreError, match="cannot be written"):
+        audit.append(folder, Entry("jan", "search"))
+    assert (folder / FILE_NAME).read_bytes() == before
+    assert audit.verify(folder) == (LINES, [])
+    audit.append(folder, Entry("jan", "search"))
+    assert audit.verify(folder) == (LINES + 1, [])
+
+
+def test_a_line_whose_head_cannot_be_kept_is_not_acknowledged_and_leaves_nothing(folder: Path) -> None:
+    (folder / f"{HEAD_NAME}.new").mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        audit.append(folder, Entry("jan", "search"))
+    assert audit.verify(folder) == (LINES, [])
+
+
+MONSTERS = {
+    "name": Entry("x" * 100_000, "search"),
+    "pattern": Entry("jan", "search", detail={"pattern": "A" * 100_000}),
+    "signs of six bytes": Entry(*["\x01" * 100_000] * 8, detail={"\x01" * 9_000: "\x01" * 100_000}),
+    "signs of four bytes": Entry(*["\U0001f697" * 100_000] * 8, detail={"a": ["\U0001f697" * 100_000] * 50}),
+    "many small things": Entry("jan", "search", detail={str(n): n for n in range(5_000)}),
+    "depths": Entry("jan", "search", detail={"a": {"b": ["x" * 100_000, {"c": "y" * 100_000}]}}),
+    "bytes that are no text": Entry("\udcff" * 100_000, "search", detail={"pattern": "\udcff"}),
+}
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("what", MONSTERS)
+def test_nothing_that_is_said_breaks_the_chain(tmp_path: Path, what: str, encrypted: bool) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    if encrypted:
+        new_key(state / KEY_NAME)
+    for _ in range(3):
+        audit.append(state, MONSTERS[what])
+    assert audit.verify(state) == (3, [])
+    assert max(len(line) for line in lines_of(state)) < audit.TAIL_BYTES
+    assert len(list(audit.read(state))) == 3
+
+
+def test_a_detail_that_is_too_long_is_there_by_its_hash_beside_what_fits(tmp_path: Path) -> None:
+    audit.append(tmp_path, Entry("node", "configuration", detail={"a": list(range(9_000)), "b": 1}))
+    detail = next(iter(audit.read(tmp_path))).entry.detail
+    assert detail["b"] == 1
+    assert set(detail["a"]) == {"too_long_bytes", "sha256"}
+
+
+def test_the_chain_goes_on_after_a_line_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before_the_limits:
+        before_the_limits.setattr(audit, "TEXT_BYTES_MAX", 300_000)
+        before_the_limits.setattr(audit, "DETAIL_BYTES_MAX", 300_000)
+        audit.append(tmp_path, Entry("jan", "search", detail={"pattern": "A" * 200_000}))
+    audit.append(tmp_path, Entry("jan", "search"))
+    with (tmp_path / FILE_NAME).open("ab") as file:
+        file.write(b"x" * 200_000)
+    audit.append(tmp_path, Entry("jan", "search"))
     assert audit.verify(tmp_path) == (3, [])
 
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from cryptography import x509
 
-from anpr_node.claim import files
+from anpr_node.claim import files, people
 from anpr_node.claim.document import Claim, read_claim
 from anpr_node.cli import main
 from anpr_node.config import parse
@@ -143,3 +143,10 @@ def test_the_command_is_for_root_and_says_how_to_use_it(tmp_path: Path, monkeypa
     said = runner.invoke(main, ["claim", "--file", str(tmp_path / "x"), "--folder", str(tmp_path)])
     assert said.exit_code == 3
     assert "by root" in said.output
+
+
+def test_a_node_is_claimed_by_somebody_who_can_name_others(tmp_path: Path) -> None:
+    text = TEXT.replace('name = "jan"', 'name = "jan"\nrole = "technician"')
+    said = read_claim(f'{text}[settings.store]\nfolder = "{tmp_path / "state"}"\n', "test")
+    with pytest.raises(RefusedByPolicy, match="the first person has the role service"):
+        people.name_first(said)

@@ -130,6 +130,8 @@ def test_read_goes_on_past_a_bad_picture(config: Path, tmp_path: Path) -> None:
         (["hotlist", "import", "{tmp}/none.csv"], 1, "No such file"),
         (["search", "1ABC123"], 3, "refused"),
         (["search", "1ABC123", "--reason", "x", "--case", " "], 3, "refused"),
+        (["hotlist", "sign", "x.csv", "--key", "k.pem", "--list", "a/b", "--revision", "1"], 2, "is no name"),
+        (["hotlist", "sign", "x.csv", "--key", "k.pem", "--list", "", "--revision", "1"], 2, "is no name"),
         (["nonsense"], 2, "No such command"),
     ],
 )
@@ -139,7 +141,7 @@ def test_bad_input_is_one_line_and_the_right_exit_code(
     (tmp_path / "bad.jpg").write_bytes(b"nothing")
     (tmp_path / "empty").mkdir()
     filled = [a.format(tmp=tmp_path) for a in arguments]
-    options = [] if arguments == ["nonsense"] else ["--config", str(config)]
+    options = [] if arguments[:2] in (["nonsense"], ["hotlist", "sign"]) else ["--config", str(config)]
     at = 2 if arguments[0] == "hotlist" else 1
     result = call(*filled[:at], *options, *filled[at:])
     assert result.exit_code == code, result.output
@@ -190,7 +192,7 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
 
     from makers import evidence, read
 
-    from anpr_node import audit
+    from anpr_node import audit, search
     from anpr_node.recorder import encode
     from anpr_node.store.database import open_store
     from anpr_node.store.reads import add_read
@@ -202,7 +204,8 @@ def test_a_search_is_answered_and_written_down(config: Path, tmp_path: Path) -> 
     assert "1ABC123" in result.stdout
     call("search", "--config", config, "*")
     log = [line.entry for line in audit.read(tmp_path / "state")]
-    assert [(e.detail["pattern"], e.reason, e.case_ref, e.outcome, e.rows) for e in log] == [
+    asked = [search.readable(tmp_path / "state", e.detail)["pattern"] for e in log]
+    assert [(pattern, e.reason, e.case_ref, e.outcome, e.rows) for pattern, e in zip(asked, log, strict=True)] == [
         ("1ABC*", "burglary", "LI/1", "done", 1),
         ("*", "", "", "refused", 0),
     ]
@@ -265,20 +268,32 @@ def test_a_damaged_store_is_one_line(config: Path, tmp_path: Path, command: list
     assert result.stderr.count("\n") == 1
 
 
-def test_every_command_stands_behind_the_guard_and_in_the_roles() -> None:
-    known = roles().anyone.union(*roles().commands.values())
+def commands_of(group: click.Group, path: tuple[str, ...] = ()) -> dict[str, click.Command]:
+    """Every command that can be called, by the words that call it."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            found |= commands_of(command, (*path, name))
+        else:
+            found[" ".join((*path, name))] = command
+    return found
 
-    def walk(group: click.Group, path: tuple[str, ...]) -> list[str]:
-        found = []
-        for name, command in group.commands.items():
-            if isinstance(command, click.Group):
-                found += walk(command, (*path, name))
-            else:
-                assert isinstance(command, Guarded), name
-                found.append(" ".join((*path, name)))
-        return found
 
-    assert set(walk(main, ())) <= set(known)
+def test_every_command_stands_behind_the_guard_and_answers_somebody() -> None:
+    granted = roles().anyone.union(*roles().commands.values())
+    for name, command in commands_of(main).items():
+        assert isinstance(command, Guarded), name
+        assert name in granted, f"{name} answers nobody: add it to policy/roles.toml"
+
+
+def test_the_roles_name_no_command_that_is_not_there() -> None:
+    """A right within a command begins with the command's name."""
+    there = commands_of(main)
+    for name in roles().anyone.union(*roles().commands.values()):
+        words = name.split()
+        assert any(" ".join(words[:n]) in there for n in range(1, len(words) + 1)), f"roles.toml: no command {name}"
+    for name in roles().held | roles().under:
+        assert "settings" in {option.name for option in there[name].params}, f"roles.toml: {name} takes no settings"
 
 
 @pytest.fixture

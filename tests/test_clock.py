@@ -13,6 +13,7 @@ from anpr_node.drivers.clock import Discipline, LinuxClocks, SystemClock
 from anpr_node.drivers.time_source import Source
 from anpr_node.ids import Ids, uuid7
 from anpr_node.keeper import SETTLE_S, Keeper
+from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState
 from anpr_node.store.database import figures, note_start
@@ -148,11 +149,11 @@ def test_reads_before_the_first_synchronisation_are_corrected_once_and_say_so(st
     add(store, "r4", START_NS + 4 * NS_PER_S, source="ntp")
     store.execute("DELETE FROM outbox WHERE ref = 'r2'")
     store.conn.commit()
-    assert correct_times(store, "boot", START_NS, 9) == 2
+    assert correct_times(store, "boot", START_NS, presets()["BE"], 9) == 2
     expected = {"r0": (0, None), "r1": (1, None), "r2": (2, HOUR_NS), "r3": (3, 2 * HOUR_NS), "r4": (4, None)}
     assert times(store) == expected
     add(store, "r5", START_NS + 5 * NS_PER_S)
-    assert correct_times(store, "boot", START_NS + HOUR_NS, 9) == 0, "once"
+    assert correct_times(store, "boot", START_NS + HOUR_NS, presets()["BE"], 9) == 0, "once"
     assert times(store)["r5"] == (5, None)
     assert store.execute("SELECT count(*) FROM outbox WHERE ref = 'r2'").fetchone()[0] == 1, "told to who has it"
     assert figures(store)["clock_corrected_reads"] == 2

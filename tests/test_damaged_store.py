@@ -15,14 +15,17 @@ from makers import evidence, put_list, read
 from anpr_node.config import Settings, parse
 from anpr_node.errors import StoreDamaged, StoreError
 from anpr_node.hotlist.matching import Sighting, open_matcher
+from anpr_node.policy import NS_PER_DAY, presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store import recovery
 from anpr_node.store.database import FILE_NAME, figures, open_store
+from anpr_node.store.events import Event, add_events
 from anpr_node.store.key import KEY_NAME, new_key
 from anpr_node.store.reads import add_read, load_evidence
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
+TERMS = presets()["BE"]
 PAGE = 4096
 READS = 300
 
@@ -69,12 +72,12 @@ def overwrite(path: Path, at: int, length: int) -> None:
 
 def test_a_sound_store_is_left_alone(folder: Path) -> None:
     before = (folder / FILE_NAME).read_bytes()
-    assert recovery.make_sound(folder, 0) is None
+    assert recovery.make_sound(folder, 0, TERMS) is None
     assert (folder / FILE_NAME).read_bytes() == before
 
 
 def test_a_folder_without_a_store_is_sound(tmp_path: Path) -> None:
-    assert recovery.make_sound(tmp_path / "nothing", 0) is None
+    assert recovery.make_sound(tmp_path / "nothing", 0, TERMS) is None
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
@@ -82,12 +85,12 @@ def test_damage_in_the_middle_costs_what_lay_there_and_no_more(folder: Path, sha
     path = folder / FILE_NAME
     at = round(path.stat().st_size * share) // PAGE * PAGE
     overwrite(path, at, 3 * PAGE)
-    result = recovery.make_sound(folder, 1_767_225_600_000_000_000)
+    result = recovery.make_sound(folder, 1_767_225_600_000_000_000, TERMS)
     assert result is not None
     assert result.aside.name == "damaged-20260101T000000"
     assert (result.aside / FILE_NAME).exists()
     with closing(open_store(folder)) as store:
-        while not recovery.salvage_pictures(folder, store, 0):
+        while not recovery.salvage_pictures(folder, store, TERMS, 0):
             pass
         assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         assert store.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -106,12 +109,12 @@ def test_damage_in_the_middle_costs_what_lay_there_and_no_more(folder: Path, sha
         add_read(store, read("1ABC123", "new", at_s=5000), encode(evidence()), [])
         kept = [row[0] for row in store.execute("SELECT read_id FROM evidence WHERE kind = 'patch'")]
         assert all(load_evidence(store, read_id, "patch") for read_id in kept)
-    assert recovery.make_sound(folder, 0) is None
+    assert recovery.make_sound(folder, 0, TERMS) is None
 
 
 def test_a_file_whose_beginning_is_gone_gives_an_empty_store_and_is_kept(folder: Path) -> None:
     overwrite(folder / FILE_NAME, 0, 2 * PAGE)
-    result = recovery.make_sound(folder, 0)
+    result = recovery.make_sound(folder, 0, TERMS)
     assert result is not None
     assert sum(result.rows.values()) == 0
     with closing(open_store(folder)) as store:
@@ -121,7 +124,7 @@ def test_a_file_whose_beginning_is_gone_gives_an_empty_store_and_is_kept(folder:
 
 def test_a_file_cut_short_is_salvaged_as_far_as_it_goes(folder: Path) -> None:
     os.truncate(folder / FILE_NAME, (folder / FILE_NAME).stat().st_size * 2 // 3)
-    result = recovery.make_sound(folder, 0)
+    result = recovery.make_sound(folder, 0, TERMS)
     assert result is not None
     assert result.rows["read"] > 20
 
@@ -136,7 +139,7 @@ def test_many_random_damages_never_leave_a_store_that_does_not_open(tmp_path: Pa
         (state / FILE_NAME).write_bytes(content)
         for _ in range(rng.randrange(1, 6)):
             overwrite(state / FILE_NAME, rng.randrange(len(content)), rng.randrange(1, 9000))
-        recovery.make_sound(state, n)
+        recovery.make_sound(state, n, TERMS)
         with closing(open_store(state)) as store:
             assert store.execute("PRAGMA quick_check").fetchone()[0] == "ok"
             add_read(store, read(read_id="new"), encode(evidence()), [])
@@ -151,11 +154,11 @@ def test_the_wrong_key_or_none_is_no_damage(tmp_path: Path) -> None:
     before = (state / FILE_NAME).read_bytes()
     (state / KEY_NAME).unlink()
     with pytest.raises(StoreError, match="bring the key back"):
-        recovery.make_sound(state, 0)
+        recovery.make_sound(state, 0, TERMS)
     new_key(tmp_path / "other")
     (state / KEY_NAME).symlink_to(tmp_path / "other")
     with pytest.raises(StoreError, match="not the key"):
-        recovery.make_sound(state, 0)
+        recovery.make_sound(state, 0, TERMS)
     with pytest.raises(StoreError, match="not the key"):
         open_store(state)
     assert (state / FILE_NAME).read_bytes() == before
@@ -163,10 +166,10 @@ def test_the_wrong_key_or_none_is_no_damage(tmp_path: Path) -> None:
 
 def test_damage_seen_while_running_is_remembered(folder: Path) -> None:
     recovery.mark_damaged(folder)
-    result = recovery.make_sound(folder, 0)
+    result = recovery.make_sound(folder, 0, TERMS)
     assert result is not None
     assert (result.problem, result.rows["read"]) == ("seen while running", READS)
-    assert recovery.make_sound(folder, 0) is None
+    assert recovery.make_sound(folder, 0, TERMS) is None
 
 
 def test_writing_into_a_broken_file_is_told_from_a_full_card(tmp_path: Path) -> None:
@@ -182,7 +185,7 @@ def test_writing_into_a_broken_file_is_told_from_a_full_card(tmp_path: Path) -> 
 def test_a_key_laid_beside_a_plain_store_is_no_damage(tmp_path: Path) -> None:
     fill(tmp_path / "state", 3)
     new_key(tmp_path / "state" / KEY_NAME)
-    for use in (lambda: recovery.make_sound(tmp_path / "state", 0), lambda: open_store(tmp_path / "state")):
+    for use in (lambda: recovery.make_sound(tmp_path / "state", 0, TERMS), lambda: open_store(tmp_path / "state")):
         with pytest.raises(StoreError, match="store encrypt"):
             use()
 
@@ -194,7 +197,7 @@ def test_a_store_made_with_a_key_remembers_which(tmp_path: Path) -> None:
     (tmp_path / "state" / KEY_NAME).unlink()
     new_key(tmp_path / "state" / KEY_NAME)
     with pytest.raises(StoreError, match="not the key"):
-        recovery.make_sound(tmp_path / "state", 0)
+        recovery.make_sound(tmp_path / "state", 0, TERMS)
 
 
 def test_an_interrupted_encryption_is_finished_by_calling_it_again(tmp_path: Path) -> None:
@@ -223,23 +226,107 @@ def test_an_interrupted_encryption_is_finished_by_calling_it_again(tmp_path: Pat
 def test_a_salvage_that_is_interrupted_goes_on_at_the_next_start(folder: Path) -> None:
     """Killed among the tables, and then among the pictures."""
     recovery.mark_damaged(folder)
-    result = recovery.make_sound(folder, 0)
+    result = recovery.make_sound(folder, 0, TERMS)
     assert result is not None
     with closing(open_store(folder)) as store:
         store.execute("DELETE FROM read WHERE read_id > 'r2'")
         store.conn.commit()
     (result.aside / recovery.TODO).write_text(recovery.TABLES)
-    again = recovery.make_sound(folder, 0)
+    again = recovery.make_sound(folder, 0, TERMS)
     assert again is not None
     assert (again.aside, again.problem) == (result.aside, "its salvage was interrupted")
     with closing(open_store(folder)) as store:
         assert store.execute("SELECT count(*) FROM read").fetchone() == (READS,)
         for _ in range(3):
-            assert not recovery.salvage_pictures(folder, store, 0)
+            assert not recovery.salvage_pictures(folder, store, TERMS, 0)
         assert store.execute("SELECT count(*) FROM evidence").fetchone() == (60,)
     with closing(open_store(folder)) as store:
-        while not recovery.salvage_pictures(folder, store, 0):
+        while not recovery.salvage_pictures(folder, store, TERMS, 0):
             pass
         assert store.execute("SELECT count(*) FROM evidence").fetchone() == (2 * READS,)
         assert figures(store)["salvaged_pictures"] == 2 * READS
-    assert recovery.make_sound(folder, 0) is None
+    assert recovery.make_sound(folder, 0, TERMS) is None
+
+
+class PowerCut(Exception):
+    """The supply goes."""
+
+
+@pytest.mark.parametrize("at", ["_salvage", "_take_away", "_count_salvaged"])
+def test_a_power_cut_in_a_salvage_costs_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
+    """The mark says that the old store is damaged, never that the new one is."""
+    with closing(open_store(folder)) as store:
+        waiting = store.execute("SELECT kind, ref FROM outbox ORDER BY kind, ref").fetchall()
+    recovery.mark_damaged(folder)
+
+    def cut(*_: object) -> None:
+        open_store(folder).close()
+        raise PowerCut
+
+    monkeypatch.setattr(recovery, at, cut)
+    with pytest.raises(PowerCut):
+        recovery.make_sound(folder, 0, TERMS)
+    monkeypatch.undo()
+    again = recovery.make_sound(folder, 60 * 10**9, TERMS)
+    assert again is not None
+    assert [aside.name for aside in recovery.set_aside_folders(folder)] == ["damaged-19700101T000000"]
+    assert recovery.make_sound(folder, 120 * 10**9, TERMS) is None
+    with closing(open_store(folder)) as store:
+        assert store.execute("SELECT count(*) FROM read").fetchone() == (READS,)
+        assert store.execute("SELECT kind, ref FROM outbox ORDER BY kind, ref").fetchall() == waiting
+
+
+def test_two_stores_set_aside_are_brought_over_at_once_and_no_row_takes_the_number_of_another(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    waiting = set()
+    for n in range(2):
+        with closing(open_store(state)) as store:
+            for m in range(3):
+                add_read(store, read(read_id=f"r{n}{m}", at_s=1000 + n), encode(evidence()), [])
+            add_events(store, [Event(n, "raised", "strobe_dead", "")])
+            waiting |= set(store.execute("SELECT ref FROM outbox").fetchall())
+        recovery.mark_damaged(state)
+        recovery._set_aside(state, n)
+    result = recovery.make_sound(state, 2, TERMS)
+    assert result is not None
+    assert len(recovery.set_aside_folders(state)) == 2
+    with closing(open_store(state)) as store:
+        assert len(waiting) == 6
+        assert set(store.execute("SELECT ref FROM outbox").fetchall()) == waiting
+        assert store.execute("SELECT count(*) FROM outbox").fetchone() == (6,)
+        assert store.execute("SELECT count(*) FROM read").fetchone() == (6,)
+        assert store.execute("SELECT count(*) FROM event").fetchone() == (2,)
+        assert figures(store)["damaged_stores"] == 2
+        while not recovery.salvage_pictures(state, store, TERMS, 0):
+            pass
+        assert store.execute("SELECT count(*) FROM evidence").fetchone() == (12,)
+
+
+def test_a_note_that_a_power_cut_left_empty_means_all_of_it(folder: Path) -> None:
+    recovery.mark_damaged(folder)
+    result = recovery.make_sound(folder, 0, TERMS)
+    assert result is not None
+    (result.aside / recovery.TODO).write_text("")
+    with closing(open_store(folder)) as store:
+        assert recovery.salvage_pictures(folder, store, TERMS, 0), "nothing is done about it while the node runs"
+    assert recovery.make_sound(folder, 0, TERMS) is not None
+
+
+def test_a_salvage_counts_nothing_that_a_silent_hit_alone_keeps(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under terms that keep hits only every count of reads would be one of silent hits."""
+    now_ns = 10 * NS_PER_DAY
+    silent = HotlistEntry("l", "3GHI789", "B", "discreet", 80, "", "zone", None, None, ("silent",))
+    with closing(open_store(tmp_path)) as store:
+        add_read(store, read(read_id="r1"), encode(evidence()), [Hit("h1", "r1", ENTRY, "exact", 0)])
+        add_read(store, read("3GHI789", "r2"), encode(evidence()), [Hit("h2", "r2", silent, "exact", 0)])
+    recovery.mark_damaged(tmp_path)
+    recovery.make_sound(tmp_path, now_ns, presets()["DE"])
+    assert "salvaged: 1 reads, 1 hits" in caplog.text
+    with closing(open_store(tmp_path)) as store:
+        while not recovery.salvage_pictures(tmp_path, store, presets()["DE"], now_ns):
+            pass
+        assert store.execute("SELECT count(*) FROM read").fetchone() == (2,)
+        assert store.execute("SELECT count(*) FROM evidence").fetchone() == (4,)
+        assert figures(store) == {"damaged_stores": 1, "salvaged_reads": 1, "salvaged_pictures": 2}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,10 +24,12 @@ from sqlite_utils import Database
 
 from anpr_node.audit import By
 from anpr_node.config import Settings, parse
+from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.errors import HotlistError
 from anpr_node.hotlist import downloads
-from anpr_node.hotlist.lists import show
+from anpr_node.hotlist.lists import PART_KEPT_S, show
 from anpr_node.hotlist.manifest import describe, public_key_of, sign
+from anpr_node.keeper import FIRST_PURGE_S, Keeper
 
 
 @dataclass
@@ -230,3 +234,47 @@ def test_nothing_of_a_list_in_clear_is_left_behind(store: Database, node: Settin
     update(store, node)
     left = [path.name for path in node.state_folder.rglob("*.part")]
     assert left == []
+
+
+def test_a_part_that_nobody_went_on_with_is_deleted(
+    store: Database, node: Settings, publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list in clear: it goes although no download ever succeeds, one of today stays to be gone on with."""
+    run, card = tmp_path / "run", node.state_folder / "lists"
+    run.mkdir()
+    card.mkdir(exist_ok=True)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(run))
+    for folder in (run, card):
+        for name, age_s in (("old", PART_KEPT_S + 60), ("ahead", -PART_KEPT_S - 60), ("young", 60)):
+            path = folder / f"{name}.part"
+            path.write_text("7QZX001")
+            os.utime(path, (time.time() - age_s,) * 2)
+    assert update(store, node)[0].endswith("says 404 Not Found")
+    assert [path.name for folder in (run, card) for path in folder.glob("*.part")] == ["young.part"] * 2
+
+
+def test_a_download_lies_in_the_memory_of_its_unit(
+    store: Database, node: Settings, publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "run"))
+    monkeypatch.setattr(downloads, "ATTEMPTS", 1)
+    publisher.publish(1, LONG)
+    publisher.break_after = 3 * downloads.CHUNK_BYTES
+    assert "broken off" in update(store, node)[0]
+    assert len(list((tmp_path / "run").glob("*.part"))) == 1
+    assert list(node.state_folder.rglob("*.part")) == []
+    assert update(store, node) == ["revision 1 in force, 30000 entries"]
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_the_keeper_sweeps_where_no_update_runs_any_more(store: Database, settings: Settings) -> None:
+    part = settings.state_folder / "lists" / "old.part"
+    part.parent.mkdir(exist_ok=True)
+    part.write_text("7QZX001")
+    os.utime(part, (time.time() - PART_KEPT_S - 60,) * 2)
+    clock = SimulatedClock(time.time_ns())
+    keeper = Keeper(store, settings, clock, "boot")
+    clock.advance_to(int(FIRST_PURGE_S * 1e9))
+    keeper.tick()
+    assert not part.exists()

@@ -147,7 +147,7 @@ def test_the_commands_of_a_publisher(tmp_path: Path, key: Path) -> None:
     assert json.loads(manifest.splitlines()[0])["revision"] == 7
     assert read_manifest(manifest, public_key_of(key), "stolen").operation == "replace"
     assert run(tmp_path / "s.csv").exit_code == 2
-    assert "cannot be signed" in run(tmp_path / "s.csv", "--list", "a b", "--revision", 7).stderr
+    assert "is no name" in run(tmp_path / "s.csv", "--list", "a b", "--revision", 7).stderr
     key.write_text("nonsense")
     assert "not a private key" in run("--show-key").stderr
 

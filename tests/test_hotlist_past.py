@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from anpr_node.hotlist import verdicts
 from anpr_node.policy import NS_PER_DAY
 from anpr_node.recorder import encode
 from anpr_node.records import Candidate, Hit, HotlistEntry
+from anpr_node.store.encrypting import encrypt
 from anpr_node.store.finding import Criteria, find_reads
 from anpr_node.store.reads import add_read
 
@@ -137,6 +139,32 @@ def test_a_preview_of_a_file_puts_nothing_in_force(
     assert "2 hits" in shown, "who has the file may see all of it"
     assert "list " not in run(config, "list").stdout.splitlines()[1:]
     assert sorted(path.name for path in settings.state_folder.glob("tmp*")) == []
+
+
+def test_a_preview_of_a_file_says_in_the_audit_what_it_asked_for(
+    lately: Database, settings: Settings, config: Path, tmp_path: Path
+) -> None:
+    few, many = tmp_path / "few.csv", tmp_path / "many.csv"
+    few.write_text("vrm\n2DEF456\n3-GHI-789\n??\n")
+    many.write_text("vrm\n" + "".join(f"9XYZ{n:03}\n" for n in range(21)))
+    for file in (few, many):
+        assert run(config, "preview", "wanted", "--file", file, *WHY).exit_code == 0
+    details = [line.entry.detail for line in audit.read(settings.state_folder)]
+    assert [detail["sha256"] for detail in details] == [hashlib.sha256(f.read_bytes()).hexdigest() for f in (few, many)]
+    assert [(detail["file"], detail["entries"]) for detail in details] == [("few.csv", 2), ("many.csv", 21)]
+    assert details[0]["plates"] == ["2DEF456", "3GHI789"]
+    assert "plates" not in details[1]
+
+
+def test_the_plates_of_a_preview_are_in_no_clear_audit_where_there_is_a_key(
+    store: Database, settings: Settings, config: Path, tmp_path: Path
+) -> None:
+    store.close()
+    encrypt(settings.state_folder, tmp_path / "key")
+    (tmp_path / "few.csv").write_text("vrm\n2DEF456\n")
+    assert run(config, "preview", "wanted", "--file", tmp_path / "few.csv", *WHY).exit_code == 0
+    assert b"2DEF456" not in (settings.state_folder / audit.FILE_NAME).read_bytes()
+    assert list(audit.read(settings.state_folder))[-1].entry.detail["plates"] == ["2DEF456"]
 
 
 @pytest.mark.parametrize("missing", [("--reason", "x"), ("--case", "x"), ()])

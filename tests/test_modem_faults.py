@@ -87,6 +87,7 @@ def test_a_fault_becomes_its_alarm_and_ends_with_it(bench: Bench, name: str) -> 
 STUBBORN = [name for name, (kind, _, _) in FAULTS.items() if MODEM_LIMITS[kind].stages]
 
 
+@pytest.mark.system
 @pytest.mark.parametrize("name", STUBBORN)
 def test_a_fault_that_stays_is_tried_within_limits_and_said_to_be_given_up(tmp_path: Path, name: str) -> None:
     kind, break_, _ = FAULTS[name]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from makers import NS_PER_S, evidence, read
 from sqlite_utils import Database
 
 from anpr_node import audit
+from anpr_node.cli import main
 from anpr_node.config import Settings, parse
-from anpr_node.drivers.clock import SimulatedClock
+from anpr_node.drivers.clock import Discipline, LinuxClocks, SimulatedClock
 from anpr_node.errors import ConfigError
-from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S, Keeper
+from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S, Keeper, leap_s
 from anpr_node.policy import Terms, presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState, Hit, HotlistEntry
-from anpr_node.store import retention
+from anpr_node.store import recovery, retention
 from anpr_node.store.database import FILE_NAME, figures, open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.reads import EncodedEvidence, add_read
@@ -248,13 +251,61 @@ def test_delivered_pictures_go_first_and_only_as_many_as_needed(store: Database,
     assert retention.excess(store, folder, limits(store, folder, 0)) <= 0
 
 
-def test_a_damaged_store_set_aside_goes_when_all_in_it_is_over_age(tmp_path: Path) -> None:
+def put_aside(folder: Path, moment_day: float, **reads: tuple[float, bool]) -> Path:
+    """A store with reads of some days, hits among them, set aside as damaged and salvaged."""
+    with closing(open_store(folder)) as store:
+        for read_id, (taken_day, hit) in reads.items():
+            add(store, read_id, taken_day, hit=hit)
+    recovery.mark_damaged(folder)
+    result = recovery.make_sound(folder, day(moment_day), TERMS)
+    assert result is not None
+    return result.aside
+
+
+def finish(folder: Path, moment_day: float) -> None:
+    with closing(open_store(folder)) as store:
+        while not recovery.salvage_pictures(folder, store, TERMS, day(moment_day)):
+            pass
+
+
+def test_a_damaged_store_set_aside_goes_when_the_oldest_read_in_it_is_over_age(tmp_path: Path) -> None:
+    aside = put_aside(tmp_path, 9, r1=(0, True), r2=(1, False), r3=(9, False))
+    finish(tmp_path, 9)
+    assert retention.delete_set_aside(tmp_path, TERMS, day(11)) == 0
+    assert retention.delete_set_aside(tmp_path, TERMS, day(11) + 1) == 1, (
+        "ten days after r2, not after the setting aside"
+    )
+    assert not aside.exists()
+
+
+def test_a_hit_in_a_damaged_store_has_its_own_term(tmp_path: Path) -> None:
+    put_aside(tmp_path, 9, r1=(0, True), r2=(15, False))
+    finish(tmp_path, 9)
+    assert retention.delete_set_aside(tmp_path, TERMS, day(20)) == 0
+    assert retention.delete_set_aside(tmp_path, TERMS, day(20) + 1) == 1
+
+
+def test_a_damaged_store_stays_until_it_is_salvaged(tmp_path: Path) -> None:
+    """Set aside under a clock that was 400 days slow, it looks old enough at once."""
+    put_aside(tmp_path, -400, r1=(-400, False))
+    assert retention.delete_set_aside(tmp_path, TERMS, day(0)) == 0
+    finish(tmp_path, 0)
+    assert retention.delete_set_aside(tmp_path, TERMS, day(0)) == 1
+
+
+def test_a_damaged_store_of_which_nothing_can_be_read_is_not_kept(tmp_path: Path) -> None:
     aside = tmp_path / "damaged-20260101T000000"
     aside.mkdir()
     (aside / FILE_NAME).write_bytes(b"7QZX001")
-    assert retention.delete_set_aside(tmp_path, TERMS, day(19)) == 0
-    assert retention.delete_set_aside(tmp_path, TERMS, day(20)) == 1
+    assert retention.delete_set_aside(tmp_path, TERMS, day(1)) == 1
     assert not aside.exists()
+
+
+def test_a_folder_that_somebody_else_named_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "damaged-20261101T000000.bak"
+    other.mkdir()
+    assert retention.delete_set_aside(tmp_path, TERMS, day(9000)) == 0
+    assert other.exists()
 
 
 class SyncedClock(SimulatedClock):
@@ -310,6 +361,46 @@ def test_a_free_clock_that_leaps_ahead_purges_nothing_for_a_day(
     keep(keeper, wrong, PURGE_EVERY_S)
     keep(keeper, wrong, SETTLE_S)
     assert ids(store) == []
+
+
+def test_a_leap_before_the_first_purge_shows_by_the_reads(
+    store: Database, settings: Settings, clock: SyncedClock
+) -> None:
+    assert leap_s(store, clock) == 0, "nothing is there that could be deleted"
+    add(store, "r1", -2)
+    assert leap_s(store, clock) == 0
+    wrong = SyncedClock(day(400))
+    assert leap_s(store, wrong) == pytest.approx(402 * DAY_S)
+    wrong.source = "ntp"
+    assert leap_s(store, wrong) == 0
+
+
+class LeaptClocks(LinuxClocks):
+    """This machine's clocks, 400 days ahead, and nothing that vouches for them."""
+
+    def realtime_ns(self) -> int:
+        return super().realtime_ns() + 400 * DAY_S * NS_PER_S
+
+    def discipline(self) -> Discipline:
+        return Discipline(False, 0.0, 0)
+
+
+def test_a_purge_by_hand_does_not_believe_a_clock_that_leaps(
+    store: Database, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "node.toml").write_text(f'[store]\nfolder = "{settings.state_folder}"\n')
+    add_read(store, read(read_id="r1", at_s=time.time() - 60), encode(evidence()), [])
+    monkeypatch.setattr("anpr_node.drivers.clock.LinuxClocks", LeaptClocks)
+    arguments = ["purge", "--config", str(tmp_path / "node.toml")]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 3, refused.output
+    assert "400 days ahead" in refused.output
+    assert ids(store) == ["r1"]
+    assert CliRunner().invoke(main, [*arguments, "--believe-clock"]).exit_code == 0
+    assert ids(store) == []
+    entries = [line.entry for line in audit.read(settings.state_folder)]
+    assert [(entry.action, entry.outcome) for entry in entries] == [("purge", "refused"), ("purge", "done")]
+    assert entries[1].detail == {"believed_clock_days_ahead": 400}
 
 
 def test_the_keeper_makes_room(tmp_path: Path, clock: SyncedClock) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from makers import NS_PER_S, evidence, put_list, read
+from makers import NS_PER_S, evidence, importer, put_list, read
 from sqlite_utils import Database
 
 from anpr_node import audit, search, status
 from anpr_node import evidence as packages
 from anpr_node.audit import By
 from anpr_node.config import Settings, parse
+from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.errors import AnprError
 from anpr_node.hotlist import preview as previews
+from anpr_node.hotlist import verdicts
 from anpr_node.hotlist.lists import open_lists
+from anpr_node.keeper import SETTLE_S, Keeper
 from anpr_node.policy import NS_PER_DAY, presets
 from anpr_node.recorder import encode
-from anpr_node.records import Hit, HotlistEntry
+from anpr_node.records import ClockState, Hit, HotlistEntry
 from anpr_node.store import retention
-from anpr_node.store.database import figures
+from anpr_node.store.database import figures, note_start, open_store
 from anpr_node.store.finding import Criteria, find_reads, whole_read
 from anpr_node.store.reads import add_read
 from anpr_node.store.silence import count_shown
@@ -142,3 +146,73 @@ def test_status_and_audit_do_not_tell(store: Database, settings: Settings) -> No
     add(store, "r2", hit("r2", entry("silent")), vrm="3GHI789")
     assert {name: value for name, value in status.collect(german).items() if name not in volatile} == before
     assert [line.entry.action for line in audit.read(settings.state_folder)] == ["hotlist replace"]
+
+
+class Synchronised(SimulatedClock):
+    """A clock that a source vouches for, and that believed to be a day earlier when the node started."""
+
+    def true_offset_ns(self) -> int:
+        return NOW_NS
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_corrected_clock_does_not_tell(
+    store: Database, settings: Settings, caplog: pytest.LogCaptureFixture, silent: bool
+) -> None:
+    """Under terms that keep hits only, with and without one silent hit before the clock was set: the same."""
+    german = parse({"store": {"folder": str(settings.state_folder)}, "policy": {"preset": "DE"}}, "test")
+    started = {"started_ns": 0, "boot_id": "b", "node_id": "n", "software_version": "0", "model_id": "m"}
+    note_start(store, {**started, "offset_ns": NOW_NS - NS_PER_DAY, "reads_before": 0})
+    clock = Synchronised(NOW_NS)
+    if silent:
+        add(store, "r1", hit("r1", entry("silent")), clock=ClockState("free", 0.0, 0.0))
+    keeper = Keeper(store, german, clock, "b")
+    for seconds in (1, 1 + round(SETTLE_S)):
+        clock.advance_to(seconds * NS_PER_S)
+        keeper.tick()
+    assert store.execute("SELECT clock_corrected_ns FROM read").fetchall() == [(NS_PER_DAY,)] * silent
+    assert "moved to their true time" not in caplog.text
+    assert figures(store) == {"clock_corrected_reads": 0}
+    assert list(audit.read(settings.state_folder)) == []
+
+
+def looking_back(settings: Settings, preset: str) -> Settings:
+    lists = {"lists": {"mine": {"look_back_h": 48.0}}}
+    folder = str(settings.state_folder)
+    return parse({"store": {"folder": folder}, "policy": {"preset": preset}, "hotlists": lists}, "test")
+
+
+def probe(store: Database, settings: Settings, folder: Path) -> list[object]:
+    """All that an officer can ask about a vehicle by putting it on a list of his own."""
+    path = folder / "mine.csv"
+    path.write_text("vrm,category\n1ABC123,seize\n")
+    by = By("jan", "new list", NOW_NS, "ADM/8", "order 7")
+    importer(store, settings, NOW_NS).by_hand(path, "mine", "replace")
+    previewed = previews.preview(
+        open_lists(store, settings), previews.Request("mine", None, settings.hotlists.of("mine"), 48),
+        settings.policy.terms, by,
+    )  # fmt: skip
+    listed = verdicts.hits(store, 9, unverified=True)
+    lines = [(line.entry.action, line.entry.rows) for line in audit.read(settings.state_folder)]
+    return [
+        lines,
+        [past.read_id for past, _ in previewed],
+        [(found.category, found.match) for found in listed],
+        ask(store, settings.state_folder, settings.policy.preset, "1ABC123"),
+    ]
+
+
+@pytest.mark.parametrize("preset", ["BE", "DE"])
+def test_a_list_of_ones_own_tells_nothing_of_a_silent_hit(
+    store: Database, settings: Settings, tmp_path: Path, preset: str
+) -> None:
+    """The look back, a preview, the list of hits and a search agree, with the silent hit as without it."""
+    other = parse({"store": {"folder": str(tmp_path / "other")}}, "test")
+    with closing(open_store(other.state_folder)) as without:
+        if preset == "BE":
+            add(without, "r1")
+        expected = probe(without, looking_back(other, preset), tmp_path)
+    add(store, "r1", hit("r1", entry("silent")))
+    assert probe(store, looking_back(settings, preset), tmp_path) == expected
+    found = store.execute("SELECT count(*) FROM hit WHERE match = 'retrospective'").fetchone()
+    assert found == (1,), "the back office learns of it in any case"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from uplink_kit import NOW_S, NS_PER_S, Node, add, body_of, hit, kept, outbox, r
 from anpr_node.audit import By
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.hotlist import verdicts
+from anpr_node.policy import presets
 from anpr_node.records import ClockState
 from anpr_node.store import outbox as box
 from anpr_node.store.database import note_start
@@ -275,11 +277,66 @@ def test_a_sink_that_was_taken_away_holds_nothing_up(store: Database, tmp_path: 
     for number in range(10):
         add(store, f"r{number}")
     with store.atomic():
-        box.move_cursor(store, "here", "read", 10, ["here", "gone"])
+        box.move_cursor(store, "here", "read", 10)
+    assert box.delete_taken(store, "read", ["here", "gone"]) == 0
     assert outbox(store)["read"] == 10
     while box.drop_unclaimed(store, {"read": ["here"]}, 0):
         pass
     assert outbox(store)["read"] == 0
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes anything, as somebody else's receiver does."""
+
+    got: list[tuple[str, bytes]]
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.got.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("X-ClickHouse-Summary", "{}")
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.mark.parametrize(("format_", "requests"), [("openalpr", 4), ("platerecognizer", 3), ("clickhouse", 2)])
+def test_other_formats_go_the_same_way(store: Database, tmp_path: Path, format_: str, requests: int) -> None:
+    add(store, "r0", hit("r0"), pictures=True)
+    add(store, "r1", pictures=True)
+    add(store, "r2", hit("r2", "discreet", "silent"), vrm="")
+    add(store, "r3", pictures=True)
+    got: list[tuple[str, bytes]] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Receiver,), {"got": got}))
+    with running(server), _node(tmp_path, f"http://127.0.0.1:{server.server_port}/in", format=format_) as node:
+        node.run(30)
+    unclaimed = {"hit"} if format_ == "platerecognizer" else set()
+    assert set(outbox(store)) - {"sms"} == unclaimed, "what nobody takes waits for a day"
+    assert len(got) == requests
+    assert any(b"r1" in body or "query=INSERT" in path for path, body in got)
+
+
+def test_overviews_of_the_night_wait_for_the_night(store: Database, tmp_path: Path) -> None:
+    add(store, "r0", pictures=True)
+    plan, noon = Plan(), SimulatedClock()
+    noon.advance_to(12 * 3600 * NS_PER_S)
+    with running(HostileServer(plan)) as server:
+        settings = settings_for(
+            tmp_path / "state",
+            {"name": "zone", "url": server.url},
+            uplink={"overviews": "night", "night_utc": [13, 14]},
+        )
+        with Node(settings, noon) as node:
+            node.run(30)
+            assert ("patch", "r0") in plan.taken
+            assert outbox(store) == {"night": 1}
+            noon.advance_to(13 * 3600 * NS_PER_S)
+            node.run(5)
+    assert ("overview", "r0") in plan.taken
+    assert not outbox(store)
 
 
 # what changes afterwards
@@ -308,7 +365,7 @@ def test_a_read_whose_time_was_corrected_replaces_itself(store: Database, tmp_pa
     folder = tmp_path / "sink"
     with sink(folder) as url, _node(tmp_path, url) as node:
         node.run(10)
-        assert correct_times(store, "b", 77 * NS_PER_S, NS_PER_S) == 1
+        assert correct_times(store, "b", 77 * NS_PER_S, presets()["BE"], NS_PER_S) == 1
         node.run(10)
     body = body_of(folder, "read", "r0")
     assert (body["rev"], body["read"]["first_seen_ns"]) == (1, (NOW_S + 77) * NS_PER_S)

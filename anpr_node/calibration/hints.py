@@ -72,9 +72,11 @@ def _width(value: float, _: Values, site: Site) -> str:
     gives = value * lens / site.lens_mm
     distance = site.distance_m * value / WIDTH_WANTED_PX
     which = "longer lens or nearer" if value < WIDTH_WANTED_PX else "shorter lens or farther"
+    exact = site.lens_mm * WIDTH_WANTED_PX / value
     return (
-        f"plate {value:.0f} px wide: {which}; {lens} mm at {site.distance_m:g} m gives {gives:.0f}, "
-        f"so does {site.lens_mm:g} mm at {distance:.1f} m about {WIDTH_WANTED_PX}. Then: set site.lens_mm {lens}"
+        f"plate {value:.0f} px wide: {which}; {exact:.0f} mm at {site.distance_m:g} m gives {WIDTH_WANTED_PX}, "
+        f"so does {site.lens_mm:g} mm at {distance:.1f} m. On sale: {lens} mm, gives {gives:.0f}; "
+        f"once fitted: set site.lens_mm {lens}"
     )
 
 

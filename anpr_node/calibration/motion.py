@@ -20,6 +20,7 @@ Float = NDArray[np.float64]
 PLATE_WIDTH_M = 0.52
 SIGHTINGS_MIN = 3
 TRAVEL_MIN_M = 1.5
+BESIDE_MAX_M = 0.15
 """A passage seen over less of the road than this tells no direction."""
 ROUNDS = 3
 GAP_NS_MAX = 400_000_000
@@ -49,6 +50,8 @@ class MotionMeasures:
     distance_m: float
     px_per_m: float
     speed_kmh: float | None
+    middle: PlateMeasures
+    """The sighting that the angles are of."""
     blur_px_per_mps_s: float
     """Pixels of smear per metre that the plate moves while the shutter is open."""
 
@@ -80,19 +83,27 @@ def _away(before: PlateMeasures, seen: PlateMeasures) -> float:
     return math.hypot(bx - ax, by - ay)
 
 
-def measure_motion(passage: Sequence[PlateMeasures], optics: Optics) -> MotionMeasures | None:
-    """The numbers of one passage; None where it was seen too shortly, or is no plate of the usual width."""
-    seen = [m for m in passage if m.one_line]
-    if len(seen) < SIGHTINGS_MIN:
-        return None
+def measure_motions(found: Sequence[Sequence[PlateMeasures]], optics: Optics) -> list[MotionMeasures]:
+    """The numbers of each passage that was seen for long enough. All drive along one road: its direction is theirs."""
+    usable = [seen for seen in ([m for m in passage if m.one_line] for passage in found) if len(seen) >= SIGHTINGS_MIN]
     direction = np.array([0.0, 0.0, 1.0])
     for _ in range(ROUNDS):
-        places = np.array([_place(m, optics, direction) for m in seen])
-        travel = np.linalg.norm(places[-1] - places[0])
-        if travel < TRAVEL_MIN_M:
-            return None
-        direction = _line_through(places)
-    return _as_measures(seen, places, direction, optics)
+        paths = [(seen, np.array([_place(m, optics, direction) for m in seen])) for seen in usable]
+        paths = [(seen, places) for seen, places in paths if _is_a_drive(places)]
+        if not paths:
+            return []
+        direction = _line_through([places for _, places in paths])
+        usable = [seen for seen, _ in paths]
+    return [_as_measures(seen, places, direction, optics) for seen, places in paths]
+
+
+def _is_a_drive(places: Float) -> bool:
+    """Whether the places lie along a line, far enough from each other to show its direction."""
+    travel = float(np.linalg.norm(places[-1] - places[0]))
+    own = _line_through([places])
+    centred = places - places.mean(axis=0)
+    beside = centred - np.outer(centred @ own, own)
+    return travel >= TRAVEL_MIN_M and float(np.sqrt((beside**2).sum(axis=1).mean())) < BESIDE_MAX_M
 
 
 def _place(seen: PlateMeasures, optics: Optics, direction: Float) -> Float:
@@ -119,9 +130,9 @@ def _across(left: Float, right: Float, direction: Float) -> Float:
     return unit
 
 
-def _line_through(places: Float) -> Float:
-    """Direction of the straight line through all places, away from the camera."""
-    centred = places - places.mean(axis=0)
+def _line_through(paths: Sequence[Float]) -> Float:
+    """Direction of the straight line along all paths, away from the camera; the longer a path, the more it says."""
+    centred = np.concatenate([places - places.mean(axis=0) for places in paths])
     _, _, axes = np.linalg.svd(centred)
     axis: Float = axes[0] if axes[0][2] > 0 else -axes[0]
     return axis
@@ -144,6 +155,7 @@ def _as_measures(seen: Sequence[PlateMeasures], places: Float, direction: Float,
         distance_m=float(np.linalg.norm(place)),
         px_per_m=seen[middle].width_px / PLATE_WIDTH_M,
         speed_kmh=speed,
+        middle=seen[middle],
         blur_px_per_mps_s=_smear(place, direction, optics),
     )
 

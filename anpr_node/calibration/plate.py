@@ -27,7 +27,7 @@ SATURATED_LEVEL = 240
 SCALE = 2
 ONE_LINE_ASPECT = 3.0
 REBLUR_PX = 2.0
-ROWS_MEAN = 5
+ROWS_MEAN, ROWS_MEAN_SLANTED, SLANT_MAX = 5, 2, 0.1
 STRONG_SHARE = 0.1
 """Sharpness is judged by the steepest tenth."""
 REBLUR_RATIOS = (
@@ -182,7 +182,7 @@ def edge_spread_px(pixels: Plane, corners: Corners) -> float:
     part = _characters(pixels, corners)
     if min(part.shape) < 8:
         return SPREAD_MAX_PX
-    part = _mean_of_rows(part)
+    part = _mean_of_rows(part, ROWS_MEAN if _slant(corners) < SLANT_MAX else ROWS_MEAN_SLANTED)
     steep, flatter = _slopes(part), _slopes(_blurred(part, REBLUR_PX))
     strong = np.abs(flatter) >= np.quantile(np.abs(flatter), 1 - STRONG_SHARE)
     kept = float((flatter[strong] ** 2).mean())
@@ -200,10 +200,16 @@ def _characters(pixels: Plane, corners: Corners) -> Float:
     return pixels[top:bottom, left:right].astype(np.float64)
 
 
-def _mean_of_rows(part: Float) -> Float:
+def _slant(corners: Corners) -> float:
+    """How far upright strokes lean, in pixels a row."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
+    return abs((dx - ax + cx - bx) / max(dy - ay + cy - by, 1.0))
+
+
+def _mean_of_rows(part: Float, count: int) -> Float:
     """Less noise, the same upright strokes."""
     sums = np.cumsum(np.vstack([np.zeros(part.shape[1]), part]), axis=0)
-    mean: Float = (sums[ROWS_MEAN:] - sums[:-ROWS_MEAN]) / ROWS_MEAN
+    mean: Float = (sums[count:] - sums[:-count]) / count
     return mean
 
 

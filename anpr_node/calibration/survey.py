@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from anpr_node.calibration.hints import Site, hint_for
-from anpr_node.calibration.motion import MotionMeasures, Optics, measure_motion, passages
+from anpr_node.calibration.motion import MotionMeasures, Optics, measure_motions, passages
 from anpr_node.calibration.plate import PlateMeasures, measure_plate
 from anpr_node.calibration.verdicts import Judged, judge
 from anpr_node.config import Settings
@@ -21,6 +21,7 @@ from anpr_node.records import Plane, PlateBox
 from anpr_node.tap import Taken
 
 SIGHTINGS_KEPT = 64
+SAMPLED_FPS = 15
 MIDDLE_SHARE = 0.25
 """Sightings this near to the middle line of the picture speak for the place where plates are read."""
 MIDDLE_MIN = 3
@@ -115,7 +116,8 @@ class Survey:
 
     def see(self, wait_s: float) -> None:
         """Take some frames and measure the plates in them; without any, measure the scene."""
-        taken = self._eye.frames(6, True, wait_s, every=2)
+        every = max(1, round(self._settings.camera.fps / SAMPLED_FPS))
+        taken = self._eye.frames(6, True, wait_s, every=every)
         for frame in taken:
             self._take(frame)
         if not taken:
@@ -161,8 +163,7 @@ class Survey:
         if not columns:
             return []
         optics = Optics(self.site.focal_px * columns / self.site.columns, columns, rows)
-        found = (measure_motion(passage, optics) for passage in passages(list(self._plates)))
-        return [motion for motion in found if motion is not None]
+        return measure_motions(passages(list(self._plates)), optics)
 
     def values(self) -> dict[str, float | None]:
         """Everything that is judged, None where it is not known."""

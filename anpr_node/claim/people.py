@@ -15,12 +15,18 @@ OWNER = "anpr"
 
 
 def name_first(claim: Claim) -> None:
-    """Add the person, unless a claim that was cut off has done so already. Raises StoreError."""
+    """Add the person, unless a claim that was cut off has done so already.
+
+    Raises:
+        RefusedByPolicy: their role is not service: nobody could name the others then.
+        StoreError: the record cannot be opened or written.
+
+    """
     settings = claim.to_settings()
     folder, user = settings.state_folder, claim.user
     with use_store(folder) as database:
         if user.name not in {name for name, *_ in access.people(database)}:
-            access.add(database, access.Person(user.name, user.role), user.name, None, time.time_ns())
+            access.name_person(database, access.Person(user.name, user.role), user.name, None, time.time_ns())
     detail = {"role": user.role, "node": claim.node.id}
     audit.append(folder, audit.Entry("claim", "user add", object_ref=user.name, detail=detail))
     if os.geteuid() == 0:

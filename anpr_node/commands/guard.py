@@ -1,4 +1,7 @@
-"""Stands before every command: those for anyone go on, the others learn who asks, or are refused with exit code 3."""
+"""Stands before every command: those for anyone go on, the others learn who asks, or are refused with exit code 3.
+
+What a command does to the record it does under the law of the node, not of the settings that a caller brought along.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,19 @@ class Guarded(click.Command):
         """Authorise, then run. Raises RefusedByPolicy."""
         command = command_name(ctx)
         if command not in roles().anyone:
-            from anpr_node import access
+            from anpr_node import access, law
 
             settings = ctx.params.get("settings") or load(None)
             ctx.obj = access.authorise(settings, command, ctx.find_root().params.get("user"), _ask_password)
+            law.hold(settings, command, ctx.obj)
+        elif command in roles().held:
+            from anpr_node import law
+
+            law.hold(ctx.params["settings"], command, None)
+        elif command in roles().under:
+            from anpr_node import law
+
+            ctx.params["settings"] = law.under(ctx.params["settings"])
         return super().invoke(ctx)
 
 

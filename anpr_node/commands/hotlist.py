@@ -15,7 +15,7 @@ import click
 from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.commands.search import moment_of
-from anpr_node.config import Settings
+from anpr_node.config import LIST_NAME, Settings
 from anpr_node.errors import HotlistError
 
 if TYPE_CHECKING:
@@ -292,6 +292,8 @@ def sign(
         return
     if file is None or list_id is None or revision is None:
         raise click.UsageError("a FILE, --list and --revision are needed")
+    if not LIST_NAME.fullmatch(list_id):
+        raise click.UsageError(f"--list {list_id[:80]!r} is no name: 1 to 40 letters, digits, points, - and _")
     operation = "replace" if base is None else "remove" if remove else "delta"
     path = manifest or file.with_name(f"{list_id}.manifest")
     content = manifests.sign(manifests.describe(file, list_id, revision, operation, base), key)

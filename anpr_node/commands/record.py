@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,8 +17,14 @@ from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.commands.search import MOMENTS, moment_of, ns_of
 from anpr_node.config import Settings
-from anpr_node.errors import AnprError
+from anpr_node.errors import AnprError, RefusedByPolicy
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from anpr_node.drivers.clock import Clock
+
+HEAD = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}")
 ROLES = ("technician", "officer", "investigator", "auditor", "service")
 
 
@@ -32,10 +42,11 @@ def audit() -> None:
 def audit_show(settings: Settings, from_: object, actor: str | None, action: str | None, as_json: bool) -> None:
     """Show the audit, oldest first. Looking at it is written down as well."""
     from anpr_node import audit as log
+    from anpr_node.search import readable
 
     folder = settings.state_folder
     lines = [
-        line
+        replace(line, entry=replace(line.entry, detail=readable(folder, line.entry.detail)))
         for line in log.read(folder)
         if line.at_ns >= (ns_of(from_) or 0)
         and actor in {None, line.entry.actor}
@@ -66,9 +77,17 @@ def _as_text(line: object) -> str:
     )
 
 
+def _heads(given: tuple[str, ...]) -> tuple[str, ...]:
+    for head in given:
+        if not HEAD.fullmatch(head):
+            raise click.BadParameter(f"{head[:80]!r} is no SEQ:HASH, as the last word of audit verify is")
+    return given
+
+
 @audit.command("verify")
 @with_settings
-@click.option("--anchor", "anchors", multiple=True, help="A head kept elsewhere, SEQ:HASH; may be given several times.")
+@click.option("--anchor", "anchors", multiple=True, callback=lambda _ctx, _param, given: _heads(given),
+              help="A head kept elsewhere, SEQ:HASH; may be given several times.")  # fmt: skip
 def audit_verify(settings: Settings, anchors: tuple[str, ...]) -> None:
     """Check that no line was altered, removed, inserted, reordered or cut off; exit code 1 and which if one was."""
     from anpr_node import audit as log
@@ -93,9 +112,10 @@ def user() -> None:
 @click.option("--login", help="Their account of the operating system, which sshd lets in by key.")
 @click.option("--password", is_flag=True, help="Ask for a password, for the serial console and for shared accounts.")
 def user_add(settings: Settings, name: str, role: str, login: str | None, password: bool) -> None:
-    """Name a person. The first one is named by the account that owns the state folder.
+    """Name a person. The first one has the role service, and is named by the account that owns the state folder.
 
     \b
+    anpr-node user add eva --role service --login eva
     anpr-node user add jan --role investigator --login jan
     """
     from anpr_node import access
@@ -105,10 +125,23 @@ def user_add(settings: Settings, name: str, role: str, login: str | None, passwo
 
     chosen = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True) if password else None
     clock, folder = SystemClock(), settings.state_folder
-    with use_store(folder) as database:
-        access.add(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
+    with _refusals_noted(folder, "user add", name), use_store(folder) as database:
+        access.name_person(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
     log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
     click.echo(f"{name} is {role}")
+
+
+@contextmanager
+def _refusals_noted(folder: Path, action: str, object_ref: str) -> Iterator[None]:
+    """What the law or the roles refuse after the guard let somebody through stands in the audit as well."""
+    from anpr_node import audit as log
+
+    try:
+        yield
+    except RefusedByPolicy as error:
+        detail = {"problem": str(error)}
+        log.append(folder, log.Entry(acting().name, action, "refused", object_ref=object_ref, detail=detail))
+        raise
 
 
 @user.command("list")
@@ -134,31 +167,41 @@ def user_remove(settings: Settings, name: str) -> None:
     from anpr_node import audit as log
     from anpr_node.store.database import use_store
 
-    with use_store(settings.state_folder) as database:
+    folder = settings.state_folder
+    with _refusals_noted(folder, "user remove", name), use_store(folder) as database:
         if not access.remove(database, name):
             raise AnprError(f"nobody is named {name}; see: anpr-node user list")
-    log.append(settings.state_folder, log.Entry(acting().name, "user remove", object_ref=name))
+    log.append(folder, log.Entry(acting().name, "user remove", object_ref=name))
     click.echo(f"{name} is let in no more")
 
 
 @main.command()
 @with_settings
-def purge(settings: Settings) -> None:
-    """Delete now what is over age, overwrite it and empty the log; the running node does it every ten minutes."""
+@click.option("--believe-clock", is_flag=True, help="The date is right, although no time source vouches for it.")
+def purge(settings: Settings, believe_clock: bool) -> None:
+    """Delete now what is over age, overwrite it and empty the log; the running node does it every ten minutes.
+
+    A clock that runs free and is days ahead of the record deletes nothing (exit code 3): look at the date first, and
+    say --believe-clock where it is right.
+    """
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store import retention
+    from anpr_node.store import day_keys, retention
     from anpr_node.store.database import use_store
     from anpr_node.store.scrub import scrub_all
 
     clock, folder, terms = SystemClock(), settings.state_folder, settings.policy.terms
     now_ns = clock.utc_ns(clock.monotonic_ns())
     with use_store(folder) as database:
+        with _refusals_noted(folder, "purge", ""):
+            leap_days = _leap_days(database, clock, believe_clock)
         purged = retention.purge(database, terms, now_ns)
         retention.shrink(database)
         clean = scrub_all(database, folder)
     aside = retention.delete_set_aside(folder, terms, now_ns)
-    log.append(folder, log.Entry(acting().name, "purge", rows=purged))
+    day_keys.erase(folder, terms.longest_days, now_ns)
+    detail = {"believed_clock_days_ahead": leap_days} if leap_days else {}
+    log.append(folder, log.Entry(acting().name, "purge", rows=purged, detail=detail))
     click.echo(
         f"{purged} reads over age deleted ({settings.policy.preset}: {terms.reads_days} d, hits {terms.hits_days} d)"
     )
@@ -166,6 +209,19 @@ def purge(settings: Settings) -> None:
         click.echo(f"{aside} damaged stores deleted")
     if not clean:
         click.echo("somebody reads the store: the log is emptied by the next purge", err=True)
+
+
+def _leap_days(database: Database, clock: Clock, believe_clock: bool) -> int:
+    """By how many days a date that nobody vouches for leaps; 0 where all is well. Raises RefusedByPolicy."""
+    from anpr_node.keeper import leap_s
+
+    days = round(leap_s(database, clock) / 86_400)
+    if days and not believe_clock:
+        raise RefusedByPolicy(
+            f"the clock runs free and is {days} days ahead of the record: nothing is deleted; set the clock right, or "
+            "say --believe-clock where the date is right"
+        )
+    return days
 
 
 @main.group()

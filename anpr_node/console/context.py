@@ -39,6 +39,7 @@ class Context:
     survey: Survey | None = None
     detector: Detector | None = None
     last_edge_px: float | None = None
+    was_sharper: bool = False
     files: dict[str, bytes] = field(default_factory=dict)
     """What the session made and `pull` can fetch."""
 

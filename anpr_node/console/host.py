@@ -6,11 +6,13 @@ Without a running node a simulated roadside is started for the session, as a pro
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from anpr_node.config import Settings, load
 from anpr_node.console.login import Refusals
@@ -32,10 +34,16 @@ def serve(settings: Settings, port: str) -> None:
         _serve_serial(settings, port)
         return
     settings = with_file(settings)
+    for ended in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ended, _leave)  # a closed window must not leave a node behind
     with _tried_out(settings), open_terminal() as terminal_port:
         terminal = Terminal(terminal_port, IDLE_AT_LOGIN_S)
         with contextlib.suppress(Disconnected):
             Session(terminal, settings, local=False).run()
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(1)
 
 
 def _serve_serial(settings: Settings, port: str) -> None:

@@ -29,7 +29,7 @@ from anpr_node.errors import AnprError, ConfigError
 SECONDS_MAX = 90.0
 SIGHTINGS_WANTED = 12
 VEHICLES_WANTED = 6
-PASSAGES_WANTED = 3
+PASSAGES_WANTED = 2
 TRIGGER_SECONDS = 6
 LED_LEASE_S = 30.0
 FASTEST_FOCUS_CHANGE = 0.04
@@ -225,7 +225,9 @@ def _focus(context: Context) -> Ended:
     context.terminal.say(f"     best so far {survey.best_edge_px or value:.2f} px", indent=5)
     if before is not None and ended.verdict != "OK":
         sharper = value < before
-        way = "sharper: turn on the same way" if sharper else "softer: turn back, half as far"
+        back = "half as far" if context.was_sharper else "twice as far"
+        context.was_sharper = context.was_sharper or sharper
+        way = "sharper: turn on the same way" if sharper else f"softer: turn back, {back}"
         context.terminal.say(f"     {before:.2f} px before, now {value:.2f} px: {way}", indent=5)
     context.last_edge_px = value
     return ended

@@ -7,7 +7,6 @@ what a noisy cable types is counted, and written down once an hour.
 from __future__ import annotations
 
 import hmac
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from anpr_node.console.terminal import Terminal
 from anpr_node.errors import RefusedByPolicy
 from anpr_node.store.database import use_store
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+NAME = access.NAME
 FIRST_ROLE = "service"
 CLAIM_CODE = "claim-code"
 REFUSALS_PER_HOUR_MAX = 30
@@ -131,7 +130,7 @@ def _name_the_first(terminal: Terminal, settings: Settings, code_path: Path) -> 
         if access.people(database):
             terminal.say("somebody else was faster: this node is claimed")
             return None
-        access.add(database, person, None, password, time.time_ns())
+        access.name_person(database, person, None, password, time.time_ns())
     audit.append(settings.state_folder, audit.Entry(name, "console claim", detail={"role": FIRST_ROLE}))
     code_path.unlink(missing_ok=True)
     terminal.say(f"{name} is {FIRST_ROLE} now. Technicians are named with: user add NAME technician")

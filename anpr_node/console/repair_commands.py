@@ -125,10 +125,9 @@ def reboot(context: Context, _: list[str]) -> None:
     """Stops the node in order, what is read is kept, and starts the machine anew: about a minute without reading."""
     if not asked(context, "start the machine anew? it reads nothing for about a minute"):
         raise NotUnderstood("nothing was done")
-    if shutil.which("systemctl") is None:
-        raise AnprError("there is no systemd on this machine: start it anew by hand")
     context.note("reboot")
-    _show(context, ["systemctl", "reboot"])
+    context.node.call("reboot")
+    context.terminal.say("the node stops, then the machine starts anew")
 
 
 @command("restart", "repair", "console repair", "restart", "stop and start the node, not the machine")

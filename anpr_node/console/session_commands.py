@@ -115,7 +115,7 @@ def user_add(context: Context, words: list[str]) -> None:
         raise NotUnderstood("user add NAME ROLE")
     secret = ask_new_password(context)
     with use_store(context.folder) as database:
-        access.add(database, access.Person(words[0], words[1]), None, secret, time.time_ns())
+        access.name_person(database, access.Person(words[0], words[1]), None, secret, time.time_ns())
     context.note("user add", name=words[0], role=words[1])
     context.terminal.say(f"{words[0]} is {words[1]}")
 

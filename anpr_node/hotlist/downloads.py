@@ -20,7 +20,7 @@ from anpr_node.audit import By
 from anpr_node.config import RUN_FOLDER, Settings
 from anpr_node.errors import AnprError, HotlistError
 from anpr_node.hotlist.imports import Importer
-from anpr_node.hotlist.lists import open_lists, overdue
+from anpr_node.hotlist.lists import PART, open_lists, overdue, sweep_parts
 from anpr_node.hotlist.manifest import MANIFEST_BYTES_MAX, Manifest
 
 TIMEOUT_S = (10.0, 30.0)
@@ -48,10 +48,19 @@ def update(database: Database, settings: Settings, names: Sequence[str], by: By)
     if strangers:
         raise HotlistError(f"list {strangers[0]} has no url; there are: {', '.join(known) or 'none'}")
     importer = Importer(open_lists(database, settings), settings, by)
+    for folder in _folders(importer.lists.folder):
+        sweep_parts(folder)
     with requests.Session() as session:
         outcomes = [_update(_Source(session, importer, name)) for name in names or known]
     late = [Outcome(name, f"ALARM: {problem}", True) for name, problem in overdue(database, settings, by.at_ns)]
     return outcomes + [outcome for outcome in late if not names or outcome.list_id in names]
+
+
+def _folders(card: Path) -> list[Path]:
+    """Where downloads may lie, best first: our own unit's memory, the node's, and the card for want of both."""
+    own = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    memory = [Path(own)] if own else []
+    return [folder for folder in (*memory, RUN_FOLDER) if os.access(folder, os.W_OK)] + [card]
 
 
 def _update(source: _Source) -> Outcome:
@@ -100,8 +109,8 @@ class _Source:
     @contextmanager
     def _file(self, manifest: Manifest) -> Iterator[Path]:
         """The manifest's file, whole; it is deleted after its use, right or wrong, and kept when it is broken off."""
-        folder = RUN_FOLDER if os.access(RUN_FOLDER, os.W_OK) else self.importer.lists.folder
-        path = folder / f"{manifest.sha256}.part"
+        folder = _folders(self.importer.lists.folder)[0]
+        path = folder / f"{manifest.sha256}{PART}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._fetch(urljoin(self.url, manifest.file), path, manifest.bytes)

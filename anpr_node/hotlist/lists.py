@@ -8,8 +8,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from anpr_node.store.database import insert
 
 FOLDER = "lists"
 ENDING = ".list"
+PART = ".part"
+PART_KEPT_S = 86_400
+"""A broken-off download is in clear: it waits so long to be gone on with, and no longer."""
 BAD_ROWS_TOLERATED = 10
 BAD_SHARE_MAX = 0.05
 SHRUNK_FROM = 100
@@ -182,10 +186,19 @@ class Lists:
 
     def sweep(self) -> None:
         """Delete the files that are not in force any more, or never came to be. Use it within the lock."""
+        sweep_parts(self.folder)
         kept = {status.file for status in show(self.database)}
         for path in self.folder.glob(f"*{ENDING}"):
             if path.name not in kept:
                 path.unlink(missing_ok=True)
+
+
+def sweep_parts(folder: Path) -> None:
+    """Delete broken-off downloads that nobody went on with, also those that a mistaken clock put into the future."""
+    for path in folder.glob(f"*{PART}"):
+        with suppress(OSError):  # another process may have been faster
+            if abs(time.time() - path.stat().st_mtime) > PART_KEPT_S:
+                path.unlink()
 
 
 def show(database: Database) -> list[ListStatus]:

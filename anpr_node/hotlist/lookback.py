@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
@@ -20,7 +20,7 @@ from anpr_node.hotlist.matching import Match, OpenList, Sighting, agrees, misrea
 from anpr_node.ids import uuid7
 from anpr_node.records import Candidate, Hit, HotlistEntry
 from anpr_node.store.reads import add_hits
-from anpr_node.store.silence import HIDDEN_READ
+from anpr_node.store.silence import HIDDEN_READ, count_shown_among, hidden_among
 
 if TYPE_CHECKING:
     from anpr_node.hotlist.imports import Importer
@@ -83,11 +83,21 @@ def raise_hits(importer: Importer, list_id: str, taken: Taken) -> None:
 
 def _store(importer: Importer, list_id: str, found: list[tuple[PastRead, HotlistEntry]]) -> None:
     now_ns, database = importer.by.at_ns, importer.lists.database
-    hits = [Hit(uuid7(now_ns), past.read_id, entry, "retrospective", now_ns) for past, entry in found]
-    shown = sum(not hit.entry.is_silent for hit in hits)
-    importer.by.note(importer.lists.state_folder, "hotlist look back", list_id, rows=shown)
+    only_hits_before_ns = importer.settings.policy.terms.only_hits_before_ns(now_ns)
+    hidden = hidden_among(database, sorted({past.read_id for past, _ in found}), only_hits_before_ns)
+    hits = [
+        Hit(uuid7(now_ns), past.read_id, _silenced(entry) if past.read_id in hidden else entry, "retrospective", now_ns)
+        for past, entry in found
+    ]
     try:
         with database.atomic():
             add_hits(database, hits, now_ns)
+            shown = count_shown_among(database, [hit.hit_id for hit in hits])
+            importer.by.note(importer.lists.state_folder, "hotlist look back", list_id, rows=shown)
     except sqlite3.Error as error:
         raise StoreError(f"list {list_id} is in force, its look back failed: {error}") from error
+
+
+def _silenced(entry: HotlistEntry) -> HotlistEntry:
+    """As it is stored for a read that only a silent hit keeps: to find that read would tell of it."""
+    return replace(entry, actions=("silent", *(action for action in entry.actions if action == "uplink")))

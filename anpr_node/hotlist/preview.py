@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from anpr_node.audit import By
 from anpr_node.config import ListSection, Settings
@@ -15,9 +16,13 @@ from anpr_node.hotlist.files import ListFile
 from anpr_node.hotlist.formats import read_list
 from anpr_node.hotlist.lists import NS_PER_H, Lists
 from anpr_node.hotlist.lookback import PastRead, compare, past_reads
+from anpr_node.hotlist.manifest import hash_file
 from anpr_node.hotlist.matching import Match, OpenList
-from anpr_node.hotlist.rows import to_rows
+from anpr_node.hotlist.rows import BadRow, GoodRow, to_rows
 from anpr_node.policy import Terms
+
+PLATES_WRITTEN_MAX = 20
+"""A file with no more entries is in the audit plate by plate, as so many searches would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,23 @@ def preview(lists: Lists, request: Request, terms: Terms, by: By) -> list[tuple[
         _refuse(lists, request, by, "a preview looks through past reads: give --reason and --case")
     if gate_ns is not None and since_ns < gate_ns:
         _refuse(lists, request, by, f"reads older than {terms.gate_days} days are shown on a decision only: --decision")
-    with _file(lists, request) as file:
+    asked: dict[str, Any] = {}
+    with _file(lists, request, asked) as file:
         past = past_reads(lists.database, since_ns, by.at_ns, terms.only_hits_before_ns(by.at_ns))
         found = list(compare(OpenList(file, request.section), past))
     # Whoever previews a file has it; what is silent on a list in force stays so.
     shown = [pair for pair in found if request.file or not pair[1].entry.is_silent]
-    by.note(lists.state_folder, "hotlist preview", request.list_id, rows=len(shown), hours=request.hours)
+    by.note(lists.state_folder, "hotlist preview", request.list_id, rows=len(shown), hours=request.hours, **asked)
     return shown
+
+
+def _noted(rows: Iterator[GoodRow | BadRow], asked: dict[str, Any]) -> Iterator[GoodRow | BadRow]:
+    """The rows of a file as they come, counted for the audit: such a preview is a search for every plate in it."""
+    for row in rows:
+        if isinstance(row, GoodRow):
+            asked["entries"] += 1
+            asked["plates"] += [row.entry.vrm] if asked["entries"] <= PLATES_WRITTEN_MAX else []
+        yield row
 
 
 def _refuse(lists: Lists, request: Request, by: By, problem: str) -> None:
@@ -58,12 +73,18 @@ def _refuse(lists: Lists, request: Request, by: By, problem: str) -> None:
 
 
 @contextmanager
-def _file(lists: Lists, request: Request) -> Iterator[ListFile]:
+def _file(lists: Lists, request: Request, asked: dict[str, Any]) -> Iterator[ListFile]:
+    """The list to try; `asked` gets what the audit says of a file. Raises HotlistError."""
     if request.file is not None:
         with tempfile.TemporaryDirectory(dir=lists.folder.parent) as folder:
             path = Path(folder) / "preview.list"
+            asked |= {"file": request.file.name, "sha256": hash_file(request.file), "entries": 0, "plates": []}
             rows = to_rows(read_list(request.file, request.section), request.list_id, request.section)
-            lists.build(path, request.list_id, rows)
+            lists.build(path, request.list_id, _noted(rows, asked))
+            if hash_file(request.file) != asked["sha256"]:
+                raise HotlistError(f"{request.file}: it changed while it was read; try again")
+            if asked["entries"] > PLATES_WRITTEN_MAX:
+                del asked["plates"]
             with closing(lists.open(path, request.list_id)) as file:
                 yield file
         return

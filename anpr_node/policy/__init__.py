@@ -39,6 +39,11 @@ class Terms:
     doubt: str
     gate_days: int | None = None
 
+    @property
+    def longest_days(self) -> int:
+        """Nothing that names a plate is kept for longer."""
+        return max(self.reads_days, self.hits_days)
+
     def gate_ns(self, now_ns: int, decision_ref: str | None) -> int | None:
         """The moment before which a decision is needed; None where none is, or there is one."""
         if self.gate_days is None or (decision_ref or "").strip():
@@ -52,9 +57,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Which commands answer whom; see roles.toml."""
+    """Which commands answer whom; see roles.toml. Of `anyone`, the node's law binds `held` and `under`."""
 
     anyone: frozenset[str]
+    held: frozenset[str]
+    under: frozenset[str]
     commands: dict[str, frozenset[str]]
 
 
@@ -88,7 +95,8 @@ def presets() -> dict[str, Terms]:
 def roles() -> Roles:
     """Who may do what, from roles.toml."""
     content = _read("roles.toml")
-    return Roles(frozenset(content["anyone"]), {name: frozenset(may) for name, may in content["roles"].items()})
+    anyone, held, under = (frozenset(content[name]) for name in ("anyone", "held", "under"))
+    return Roles(anyone, held, under, {name: frozenset(may) for name, may in content["roles"].items()})
 
 
 @cache

@@ -13,7 +13,17 @@ from pathlib import Path
 
 from anpr_node.errors import StoreError
 from anpr_node.store.database import FILE_NAME, open_store
-from anpr_node.store.key import KEY_ID_NAME, KEY_NAME, connect, is_plain, name_of, new_key, note_key, seal_secrets
+from anpr_node.store.key import (
+    KEY_BYTES,
+    KEY_ID_NAME,
+    KEY_NAME,
+    connect,
+    is_plain,
+    name_of,
+    new_key,
+    note_key,
+    seal_secrets,
+)
 
 BLOCK = bytes(1 << 20)
 
@@ -22,7 +32,8 @@ def encrypt(folder: Path, key_path: Path) -> None:
     """Encrypt the store of a folder and leave a link to the key there; the key is made where it is not there yet.
 
     Raises:
-        StoreError: it is encrypted already, the key is another one than at an interrupted attempt, or there is no room.
+        StoreError: it is encrypted already, the key is none or another one than at an interrupted attempt, or there is
+            no room. A key that would not be taken later is refused before anything is changed.
 
     """
     link, key_id, path = folder / KEY_NAME, folder / KEY_ID_NAME, folder / FILE_NAME
@@ -32,7 +43,7 @@ def encrypt(folder: Path, key_path: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if not key_path.exists():
             new_key(key_path)
-        key = key_path.read_bytes()
+        key = _whole_key(key_path)
         if key_id.exists() and key_id.read_text("ascii").strip() != name_of(key):
             raise StoreError(f"{key_path} is not the key that this folder's encryption was begun with")
         if not key_id.exists():
@@ -46,6 +57,16 @@ def encrypt(folder: Path, key_path: Path) -> None:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"{folder} could not be encrypted: {error}; call it again when that is mended") from error
+
+
+def _whole_key(path: Path) -> bytes:
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise StoreError(
+            f"{path} has {len(key)} bytes and a key has {KEY_BYTES}; nothing was changed: name a file that is not there"
+            " yet, and a key is made"
+        )
+    return key
 
 
 def _replace_by_encrypted(path: Path, key: bytes) -> None:

@@ -15,9 +15,6 @@ from anpr_node.errors import StoreError
 from anpr_node.store.database import insert
 
 EVENTS_MAX = 20_000
-NS_PER_HOUR = 3_600_000_000_000
-NS_PER_DAY = 24 * NS_PER_HOUR
-DAYS_BACK, DAYS_NEEDED = 7, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +57,3 @@ def prove_writes(database: Database, at_ns: int) -> bool:
     except sqlite3.Error:
         return False
     return True
-
-
-def usual_reads(database: Database, utc_ns: int) -> float:
-    """Reads that this hour of the day brought on the second quietest of the last seven days; 0 with too few days.
-
-    The quietest day may have been one without camera; the second quietest knows of Sundays.
-    """
-    hour_ns = utc_ns // NS_PER_HOUR * NS_PER_HOUR
-    first_ns = database.execute("SELECT min(first_seen_ns) FROM read").fetchone()[0]
-    starts = [hour_ns - days * NS_PER_DAY for days in range(1, DAYS_BACK + 1)]
-    counts = sorted(_count(database, start) for start in starts if first_ns is not None and start >= first_ns)
-    return float(counts[1]) if len(counts) >= DAYS_NEEDED else 0.0
-
-
-def _count(database: Database, from_ns: int) -> int:
-    row = database.execute(
-        "SELECT count(*) FROM read WHERE first_seen_ns >= ? AND first_seen_ns < ? AND corrects IS NULL",
-        [from_ns, from_ns + NS_PER_HOUR],
-    ).fetchone()
-    return int(row[0])

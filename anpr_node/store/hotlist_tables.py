@@ -4,7 +4,8 @@ The entries themselves are in files beside the store (`hotlist/files.py`). Lists
 plates stood there in clear, and every list can be had again from who keeps it.
 
 `shown_hit` leaves out silent hits, and with them the other hits of that passage: nothing was signalled for those. A
-silent hit found later, by looking back, does not hide what has been shown already.
+silent hit found later, by looking back, does not hide what has been shown already. Nor is a hit hidden that was found
+by looking back: nothing is ever signalled for one, and its absence would tell of the silent hit.
 """
 
 from __future__ import annotations
@@ -41,4 +42,20 @@ SELECT * FROM hit h WHERE h.actions NOT LIKE '%silent%' AND NOT EXISTS (
     SELECT 1 FROM hit s
     WHERE s.read_id = h.read_id AND s.actions LIKE '%silent%' AND s.match <> 'retrospective'
 )
+"""
+
+
+def looked_back_hits(database: Database) -> None:
+    """From version 0.3 on hits found by looking back show, whatever else the passage was."""
+    for statement in _LOOKED_BACK.split(";\n"):
+        database.execute(statement)
+
+
+_LOOKED_BACK = """
+DROP VIEW shown_hit;
+CREATE VIEW shown_hit AS
+SELECT * FROM hit h WHERE h.actions NOT LIKE '%silent%' AND (h.match = 'retrospective' OR NOT EXISTS (
+    SELECT 1 FROM hit s
+    WHERE s.read_id = h.read_id AND s.actions LIKE '%silent%' AND s.match <> 'retrospective'
+))
 """

@@ -10,6 +10,7 @@ import contextlib
 import hmac
 import os
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ KEY_ID_NAME = "store.key-id"
 KEY_BYTES = 32
 PLAIN_MAGIC = b"SQLite format 3"
 SECRET_ENDING = ".secret"
+
+_known_encrypted: set[tuple[int, int]] = set()
+"""Files (device, inode) that this process has open, or had: they are not looked into again, see `_check_encrypted`."""
+_looking = threading.Lock()
 
 
 def load_key(folder: Path) -> bytes | None:
@@ -110,17 +115,38 @@ def connect(path: Path, key: bytes | None, timeout_s: float) -> Any:
     """A connection to a database file: SQLCipher's with a key, Python's own without."""
     if key is None:
         return sqlite3.connect(path, timeout=timeout_s)
-    if is_plain(path):
-        raise StoreError(f"{path} is not encrypted and there is a key: take {KEY_NAME} away and call store encrypt")
     dbapi2 = _sqlcipher()
-    connection = dbapi2.connect(path, timeout=timeout_s)
+    with _looking:
+        _check_encrypted(path)
+        connection = dbapi2.connect(path, timeout=timeout_s)  # makes the file where there was none
+        _known_encrypted.add(_identity(path))
     connection.execute("PRAGMA cipher_log_level = NONE")  # it would write to stderr what is raised anyway
     connection.execute(f"PRAGMA key = \"x'{derive(key, 'store').hex()}'\"")
     return connection
 
 
+def _check_encrypted(path: Path) -> None:
+    """Refuse a plain file, before its first connection in this process and never again.
+
+    The end of any open file drops every lock that the process has on it, and so those of a connection that is there
+    already: another process would then take the log away under it.
+    """
+    if path.exists() and _identity(path) in _known_encrypted:
+        return
+    if is_plain(path):
+        raise StoreError(f"{path} is not encrypted and there is a key: take {KEY_NAME} away and call store encrypt")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
 def is_plain(path: Path) -> bool:
-    """Whether a database file can be read without a key; one that is not there cannot."""
+    """Whether a database file can be read without a key; one that is not there cannot.
+
+    For a file that no connection of this process has open: closing it again drops their locks.
+    """
     try:
         with path.open("rb") as file:
             return file.read(len(PLAIN_MAGIC)) == PLAIN_MAGIC

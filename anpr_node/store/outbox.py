@@ -21,7 +21,7 @@ HIT = "hit"
 IN_ORDER = ("verdict", "batch", "read", "patch", "overview", "night")
 """The kinds that go oldest first, the more urgent kind first. `overview` was asked for, `night` waits for the night."""
 REFUSED_MAX = 10_000
-DELETE_AT_ONCE = 4_000
+DELETE_AT_ONCE = 500
 CHUNK = 500
 MINUTE_NS = 60_000_000_000
 BELONGS = "(only IS NULL OR only = :sink)"
@@ -106,27 +106,34 @@ def note_sending(database: Database, sink: str, kind: str, to: int) -> None:
         )
 
 
-def move_cursor(database: Database, sink: str, kind: str, to: int, takers: Sequence[str]) -> None:
-    """A sink has all of a kind up to `to`: the rows that all takers have go. Use it within `database.atomic()`."""
+def move_cursor(database: Database, sink: str, kind: str, to: int) -> None:
+    """A sink has all of a kind up to `to`. Use it within `database.atomic()`."""
     database.execute(
         "INSERT INTO sink_cursor VALUES (:sink, :kind, :to, NULL) "
         "ON CONFLICT (sink, kind) DO UPDATE SET item_id = max(item_id, :to), sending_to = NULL",
         {"sink": sink, "kind": kind, "to": to},
     )
-    database.execute(
-        "DELETE FROM outbox WHERE item_id IN (SELECT item_id FROM outbox WHERE kind = ? AND only = ? AND item_id <= ? "
-        "ORDER BY item_id LIMIT ?)",
-        [kind, sink, to, DELETE_AT_ONCE],
-    )
-    _delete_taken(database, kind, takers)
 
 
-def _delete_taken(database: Database, kind: str, takers: Sequence[str]) -> int:
-    slowest = min(cursor_of(database, taker, kind)[0] for taker in takers)
+def delete_taken(database: Database, kind: str, takers: Sequence[str]) -> int:
+    """Delete rows that all takers have passed, or the one that they were for; returns how many, a slice a call.
+
+    Slices, because a row too many for one transaction is a hit that the recorder cannot write meanwhile.
+    """
+    cursors = {taker: cursor_of(database, taker, kind)[0] for taker in takers}
+    with database.atomic():
+        deleted = _delete_up_to(database, kind, min(cursors.values()), None)
+        for taker, cursor in cursors.items():
+            if deleted < DELETE_AT_ONCE:
+                deleted += _delete_up_to(database, kind, cursor, taker)
+    return deleted
+
+
+def _delete_up_to(database: Database, kind: str, item_id: int, only: str | None) -> int:
     return database.execute(
         "DELETE FROM outbox WHERE item_id IN (SELECT item_id FROM outbox WHERE kind = ? AND item_id <= ? "
-        "AND only IS NULL ORDER BY item_id LIMIT ?)",
-        [kind, slowest, DELETE_AT_ONCE],
+        "AND only IS ? ORDER BY item_id LIMIT ?)",
+        [kind, item_id, only, DELETE_AT_ONCE],
     ).rowcount
 
 
@@ -212,15 +219,15 @@ def drop_unclaimed(database: Database, takers: Mapping[str, Sequence[str]], befo
     """Drop rows that waited long for nobody, and those that everybody has; returns how many, a slice a call."""
     dropped = 0
     for kind in (HIT, *IN_ORDER, "sms"):
+        if takers.get(kind):
+            dropped += delete_taken(database, kind, takers[kind]) if kind != HIT else 0
+            continue
         with database.atomic():
-            if takers.get(kind):
-                dropped += _delete_taken(database, kind, takers[kind]) if kind != HIT else 0
-            else:
-                dropped += database.execute(
-                    "DELETE FROM outbox WHERE item_id IN (SELECT item_id FROM outbox WHERE kind = ? "
-                    "AND queued_ns < ? ORDER BY item_id LIMIT ?)",
-                    [kind, before_ns, CHUNK],
-                ).rowcount
+            dropped += database.execute(
+                "DELETE FROM outbox WHERE item_id IN (SELECT item_id FROM outbox WHERE kind = ? "
+                "AND queued_ns < ? ORDER BY item_id LIMIT ?)",
+                [kind, before_ns, CHUNK],
+            ).rowcount
     return dropped
 
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from anpr_node.policy import Terms
 from anpr_node.records import Hit, PlateRead
 from anpr_node.store.database import count, insert, keep_log, store_error
 from anpr_node.store.outbox import lane_of, queue, requeue
 from anpr_node.store.sealing import Seal, seal_row
+from anpr_node.store.silence import HIDDEN_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,12 @@ def _hit_row(hit: Hit) -> dict[str, object]:
     }
 
 
-def correct_times(database: Database, boot_id: str, true_offset_ns: int, now_ns: int) -> int:
+def correct_times(database: Database, boot_id: str, true_offset_ns: int, terms: Terms, now_ns: int) -> int:
     """Move the reads that were taken since the boot without a time source to their true time, each once.
 
     Every start of the node notes UTC minus monotonic time as it believed it to be; the difference to the true one is
-    what its reads are off by. They say so afterwards, keep their ids, and are queued again. Returns how many.
+    what its reads are off by. They say so afterwards, keep their ids, and are queued again. Returns how many, those
+    apart that a silent hit alone keeps: they must not show in any count.
 
     Raises:
         StoreError: nothing was corrected.
@@ -143,7 +146,9 @@ def correct_times(database: Database, boot_id: str, true_offset_ns: int, now_ns:
             corrected = 0
             for start_id, before, offset_ns, after in starts:
                 step_ns = true_offset_ns - offset_ns
-                corrected += _move(database, (before, (1 << 62) if after is None else after), step_ns, now_ns)
+                rowids = before, (1 << 62) if after is None else after
+                _move(database, rowids, step_ns, now_ns)
+                corrected += _count_moved(database, rowids, terms.only_hits_before_ns(now_ns))
                 database.execute("UPDATE node_start SET corrected_ns = ? WHERE start_id = ?", [step_ns, start_id])
             count(database, "clock_corrected_reads", corrected, now_ns)
     except sqlite3.Error as error:
@@ -151,8 +156,8 @@ def correct_times(database: Database, boot_id: str, true_offset_ns: int, now_ns:
     return corrected
 
 
-def _move(database: Database, rowids: tuple[int, int], step_ns: int, now_ns: int) -> int:
-    """Move the free-running reads of one start; returns how many."""
+def _move(database: Database, rowids: tuple[int, int], step_ns: int, now_ns: int) -> None:
+    """Move the free-running reads of one start."""
     early = database.execute(
         "SELECT read_id FROM read WHERE rowid > ? AND rowid <= ? AND clock_source = 'free'", rowids
     ).fetchall()
@@ -165,7 +170,16 @@ def _move(database: Database, rowids: tuple[int, int], step_ns: int, now_ns: int
             {"step_ns": step_ns, "read_id": read_id},
         )
         requeue(database, "read", read_id, now_ns)
-    return len(early)
+
+
+def _count_moved(database: Database, rowids: tuple[int, int], only_hits_before_ns: int) -> int:
+    after, to = rowids
+    query = (
+        "SELECT count(*) FROM read r WHERE r.rowid > :after AND r.rowid <= :to AND r.clock_source = 'free' "
+        f"AND NOT {HIDDEN_READ}"
+    )
+    values = {"after": after, "to": to, "only_hits_before_ns": only_hits_before_ns}
+    return int(database.execute(query, values).fetchone()[0])
 
 
 def has_read(database: Database, read_id: str) -> bool:

@@ -11,14 +11,15 @@ import shutil
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
+from anpr_node.errors import StoreError
 from anpr_node.policy import Terms
 from anpr_node.store.database import FILE_NAME, count, store_error
-from anpr_node.store.recovery import ASIDE_PREFIX
+from anpr_node.store.recovery import ASIDE_PREFIX, is_salvaged, oldest_inside, set_aside_folders
+from anpr_node.store.salvage import Oldest
 from anpr_node.store.silence import hidden_among
 
 NS_PER_DAY = 86_400 * 1_000_000_000
@@ -164,14 +165,26 @@ def _delete_reads(database: Database, doomed: Sequence[str]) -> None:
 
 
 def delete_set_aside(folder: Path, terms: Terms, now_ns: int) -> int:
-    """Delete damaged stores that were set aside so long ago that every read in them is over age."""
-    days = max(terms.reads_days, terms.hits_days)
+    """Delete damaged stores in which a read is over age, or none can be read, once all else was brought over.
+
+    Raises:
+        StoreError: one of them cannot be looked into, or deleted; it stays.
+
+    """
+    reads_ns, hits_ns = (now_ns - days * NS_PER_DAY for days in (terms.reads_days, terms.hits_days))
     deleted = 0
-    for aside in folder.glob(f"{ASIDE_PREFIX}*"):
-        stamp = aside.name.removeprefix(ASIDE_PREFIX).rstrip("x")
-        made = datetime.strptime(stamp, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-        if now_ns - int(made.timestamp()) * 1_000_000_000 >= days * NS_PER_DAY:
-            shutil.rmtree(aside)
+    for aside in set_aside_folders(folder):
+        if not is_salvaged(aside):
+            continue
+        oldest = oldest_inside(folder, aside)
+        over_age = (oldest.plain_ns is not None and oldest.plain_ns < reads_ns) or (
+            oldest.hit_ns is not None and oldest.hit_ns < hits_ns
+        )
+        if over_age or oldest == Oldest(None, None):
+            try:
+                shutil.rmtree(aside)
+            except OSError as error:
+                raise StoreError(f"{aside} cannot be deleted, and its term is over: {error.strerror}") from error
             deleted += 1
     return deleted
 

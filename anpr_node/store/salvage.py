@@ -9,11 +9,13 @@ import itertools
 import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anpr_node.store.database import count, is_damage
+from anpr_node.store.database import is_damage
 from anpr_node.store.key import connect
+from anpr_node.store.silence import PASSAGE
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,9 @@ LAST = ("read", "hit", "outbox", "sms")
 """Copied after everything else and in this order, because rows name each other."""
 LATER = frozenset({"evidence", "_sqlite_migrations", "sink_cursor", "sink_passed"})
 """Not with the others. How far a sink was says nothing about a new outbox: what is sent twice is known by its id."""
+NUMBERED = {"outbox": ("item_id", "ref"), "event": ("event_id", "at_ns"), "sms": ("sms_id", "hit_id")}
+"""Tables that number their rows as they come: a new store gives numbers of its own, else two rows would have one. The
+second is the column by which a row that is there already is found."""
 CHUNK = 200
 PICTURE = "read_id, kind, sha256, jpeg"
 
@@ -66,12 +71,20 @@ def copy_tables(old: Damaged, new: Any) -> dict[str, int]:
     return rows
 
 
-def copy_pictures(old: Damaged, new: Any, at: int, most: int, now_ns: int) -> int | None:
-    """Bring over the next pictures behind row `at` whose reads are there; how far it got, None: that was all."""
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """How far the pictures got, None: that was all; and the reads that those just brought over belong to."""
+
+    at: int | None
+    read_ids: tuple[str, ...] = ()
+
+
+def copy_pictures(old: Damaged, new: Any, at: int, most: int) -> Copied:
+    """Bring over the next pictures behind row `at` whose reads are there."""
     try:
         at, rows = next(_chunks(old, "evidence", PICTURE, at, most))
     except (StopIteration, sqlite3.Error):
-        return None
+        return Copied(None)
     with new.atomic():
         for row in rows:
             new.execute(
@@ -79,8 +92,34 @@ def copy_pictures(old: Damaged, new: Any, at: int, most: int, now_ns: int) -> in
                 " WHERE EXISTS (SELECT 1 FROM read WHERE read_id = ?)",
                 [*row, row[0]],
             )
-        count(new, "salvaged_pictures", len(rows), now_ns)
-    return at
+    return Copied(at, tuple(row[0] for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """When the oldest read of a passage without hit was taken, and of one with; None: there is none."""
+
+    plain_ns: int | None
+    hit_ns: int | None
+
+
+def oldest_reads(old: Damaged) -> Oldest:
+    """The oldest reads that can be read. Where damage is in the way all count as if they had no hit.
+
+    Raises:
+        sqlite3.Error: the file cannot be read at all.
+
+    """
+    has_hit = f"EXISTS (SELECT 1 FROM hit s WHERE {PASSAGE})"
+    first = "SELECT first_seen_ns FROM read r WHERE {} ORDER BY first_seen_ns LIMIT 1"
+    try:
+        found = old.execute(f"SELECT ({first.format(f'NOT {has_hit}')}), ({first.format(has_hit)})")
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error) and not isinstance(error, sqlite3.OperationalError):
+            raise
+        readable = (seen_ns for _, rows in _chunks(old, "read", "first_seen_ns") for (seen_ns,) in rows)
+        return Oldest(min(readable, default=None), None)
+    return Oldest(*found[0])
 
 
 def _tables(old: Damaged, new: Any) -> list[str]:
@@ -96,10 +135,13 @@ def _tables(old: Damaged, new: Any) -> list[str]:
 
 def _copy(old: Damaged, new: Any, table: str) -> int:
     """Bring over every row that can be read; returns how many."""
-    columns = _columns(old, table) & _columns(new, table)
-    names = sorted(columns)
-    holes = ", ".join("?" * len(names))
-    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({holes})"
+    number, found_by = NUMBERED.get(table, ("", ""))
+    names = sorted((_columns(old, table) & _columns(new, table)) - {number})
+    holes = ", ".join(f"?{n}" for n, _ in enumerate(names, 1))
+    insert = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) SELECT {holes}"
+    if number:
+        same = " AND ".join(f"{'' if name == found_by else '+'}{name} IS ?{n}" for n, name in enumerate(names, 1))
+        insert += f" WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same})"
     rows = 0
     for _, chunk in _chunks(old, table, ", ".join(names)):
         new.executemany(insert, chunk)
@@ -187,3 +229,4 @@ def drop_orphans(new: Any) -> None:
     """Rows whose read was lost: they cannot be shown, and the set-aside file still has them."""
     new.execute("UPDATE read SET corrects = NULL WHERE corrects NOT IN (SELECT read_id FROM read)")
     new.execute("DELETE FROM hit WHERE read_id NOT IN (SELECT read_id FROM read)")
+    new.execute("DELETE FROM sms WHERE hit_id NOT IN (SELECT hit_id FROM hit)")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from anpr_node.store.hotlist_tables import sealed_lists
+from anpr_node.store.hotlist_tables import looked_back_hits, sealed_lists
 from anpr_node.store.outbox_tables import outbox_tables
 from anpr_node.store.sms_tables import sms_tables
+from anpr_node.store.traffic_tables import traffic_table
 
 migrations = Migrations("anpr_node")
 
@@ -174,3 +175,5 @@ DROP TABLE search_log
 migrations()(sealed_lists)
 migrations()(outbox_tables)
 migrations()(sms_tables)
+migrations()(looked_back_hits)
+migrations()(traffic_table)

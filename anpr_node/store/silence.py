@@ -5,30 +5,36 @@ It only words and counts; whoever shows reads or hits asks here. View `shown_hit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlite_utils import Database
 
-_PASSAGE = """
+PASSAGE = """
     (s.read_id = r.read_id OR s.read_id = r.corrects
      OR s.read_id IN (SELECT n.read_id FROM read n WHERE n.corrects = r.read_id))
 """
+"""Whether hit `s` is one of the passage that read `r` belongs to."""
 HIDDEN_READ = f"""
     (r.first_seen_ns < :only_hits_before_ns
-     AND EXISTS (SELECT 1 FROM hit s WHERE s.actions LIKE '%silent%' AND {_PASSAGE})
-     AND NOT EXISTS (SELECT 1 FROM shown_hit s WHERE {_PASSAGE}))
+     AND EXISTS (SELECT 1 FROM hit s WHERE s.actions LIKE '%silent%' AND {PASSAGE})
+     AND NOT EXISTS (SELECT 1 FROM shown_hit s WHERE {PASSAGE}))
 """
 """Whether read `r` would not be here were it not for a silent hit: so old that only hits are kept."""
 
 
 def hidden_among(database: Database, read_ids: Sequence[str], only_hits_before_ns: int) -> set[str]:
     """Those of some reads that do not show."""
-    holes = ", ".join(f":id{n}" for n in range(len(read_ids)))
-    values = {f"id{n}": read_id for n, read_id in enumerate(read_ids)}
-    query = f"SELECT r.read_id FROM read r WHERE r.read_id IN ({holes}) AND {HIDDEN_READ}"
-    found = database.execute(query, {**values, "only_hits_before_ns": only_hits_before_ns}).fetchall()
-    return {read_id for (read_id,) in found}
+    query = f"SELECT r.read_id FROM json_each(:ids) i JOIN read r ON r.read_id = i.value WHERE {HIDDEN_READ}"
+    values = {"ids": json.dumps(list(read_ids)), "only_hits_before_ns": only_hits_before_ns}
+    return {read_id for (read_id,) in database.execute(query, values).fetchall()}
+
+
+def count_shown_among(database: Database, hit_ids: Sequence[str]) -> int:
+    """How many of some hits show."""
+    query = "SELECT count(*) FROM shown_hit WHERE hit_id IN (SELECT value FROM json_each(?))"
+    return int(database.execute(query, [json.dumps(list(hit_ids))]).fetchone()[0])
 
 
 @dataclass(frozen=True, slots=True)

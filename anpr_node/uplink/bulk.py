@@ -226,11 +226,11 @@ class BulkCourier(Courier):
         return False
 
     def _choose(self, database: Database) -> Parcel | None:
-        left = self._left(database)
-        if left is not None and left < BUDGET_MIN_BYTES:
-            return None
         for kind in IN_ORDER:
             if kind not in self.kinds or (kind == "night" and not self._is_night()):
+                continue
+            left = self._left(database, kind)
+            if left is not None and left < BUDGET_MIN_BYTES:
                 continue
             after, to = outbox.cursor_of(database, self.sink.name, kind)
             parcel = self._pack(database, kind, after, to) or (self._pack(database, kind, after, None) if to else None)
@@ -254,7 +254,7 @@ class BulkCourier(Courier):
 
     def _rows_for(self, database: Database, kind: str) -> int:
         size = min(max(self._bytes_per_s * BATCH_S, BATCH_BYTES_MIN), BATCH_BYTES_MAX)
-        left = self._left(database)
+        left = self._left(database, kind)
         if left is not None:
             size = min(size, max(0, left - OVERHEAD_BYTES))
         return max(1, min(ROWS_MAX, self.line.format.items_max, int(size / self._per_item[kind])))
@@ -272,9 +272,9 @@ class BulkCourier(Courier):
     def _is_night(self) -> bool:
         return is_night(self.utc_ns(), self.errand.settings.uplink.night_utc)
 
-    def _left(self, database: Database) -> int | None:
+    def _left(self, database: Database, kind: str) -> int | None:
         unwritten = sum(line.transport.meter.sent + line.transport.meter.received for line in self._lines)
-        return self.errand.budget.left(database, self.utc_ns(), unwritten)
+        return self.errand.budget.left(database, self.utc_ns(), kind, unwritten)
 
     def write_bytes(self, database: Database) -> None:
         """Of all lines."""
@@ -288,7 +288,7 @@ class BulkCourier(Courier):
         size = slot.size + sum(other.size for other in self._slots if other.answer is not None)
 
         def look(database: Database) -> bool:
-            left = self._left(database)
+            left = self._left(database, slot.parcel.kind)
             return left is None or size + OVERHEAD_BYTES <= left
 
         return self.ledger.use(look, otherwise=False)
@@ -310,9 +310,16 @@ class BulkCourier(Courier):
         """Write down that the sink has it; whether the store took that: if not, it is tried again before all else."""
         done = self.ledger.use(lambda database: self._write(database, parcel, outcome), otherwise=False)
         if done:
+            self._delete(parcel.kind)
             self._slots.popleft()
             self._gathered_ns, self._dry = 0, False
         return done
+
+    def _delete(self, kind: str) -> None:
+        """Delete what everybody has now; what is left of it goes the next time."""
+        takers = self.errand.takers(kind)
+        while self.ledger.use(lambda database: outbox.delete_taken(database, kind, takers), 0) >= outbox.DELETE_AT_ONCE:
+            pass
 
     def _write(self, database: Database, parcel: Parcel, outcome: Outcome) -> bool:
         reasons = {refused.id: refused.reason for refused in outcome.refused}
@@ -322,7 +329,7 @@ class BulkCourier(Courier):
             for row in parcel.rows:
                 if row.ref in reasons:
                     self.refuse(database, kind, row.ref, reasons[row.ref])
-            outbox.move_cursor(database, name, kind, parcel.last_id, self.errand.takers(kind))
+            outbox.move_cursor(database, name, kind, parcel.last_id)
             if kind == "read":
                 self._queue_pictures(database, good)
             self.write_bytes(database)

@@ -83,8 +83,8 @@ def _record(status: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Samp
         ("temperature_c", "The hottest part of the board."),
         ("throttled", "Whether the board lowers its clock."),
         ("undervoltage", "Whether the supply is too weak."),
-        ("reads_last_hour", "Passages within the last hour."),
-        ("reads_usual_hour", "Passages that this hour usually brings."),
+        ("reads_last_hour", "Passages of the last whole hour."),
+        ("reads_usual_hour", "Passages that this hour of the day brings at the least."),
         ("clock_synchronised", "Whether a source vouches for the clock."),
         ("frame_age_s", "Seconds since the last frame."),
     ):

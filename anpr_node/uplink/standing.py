@@ -14,9 +14,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from anpr_node.config import Settings, SinkSection
-from anpr_node.store.events import NS_PER_HOUR, usual_reads
 from anpr_node.store.outbox import BELONGS, HIT, IN_ORDER, SHOWN, bytes_on, cursor_of, requeue
 from anpr_node.store.silence import HIDDEN_READ
+from anpr_node.store.traffic import NS_PER_HOUR, hour_of, passages_in, usual_reads
 from anpr_node.uplink.budget import MB, day_of
 from anpr_node.uplink.courier import kinds_of
 
@@ -100,15 +100,12 @@ def refused(database: Database, only_hits_before_ns: int, sink: str | None = Non
     return [RefusedItem(*row) for row in rows.fetchall()]
 
 
-def reads_per_hour(database: Database, settings: Settings, now_ns: int) -> dict[str, Any]:
-    """Reads within the last hour, and what this hour of the day usually brings at the least."""
-    only_hits_ns = settings.policy.terms.only_hits_before_ns(now_ns)
+def reads_per_hour(database: Database, now_ns: int) -> dict[str, Any]:
+    """Passages of the last whole hour, and what that hour of the day usually brings at the least."""
+    hour_ago_ns = now_ns - NS_PER_HOUR
     try:
-        n = database.execute(
-            f"SELECT count(*) FROM read r WHERE first_seen_ns >= :since AND corrects IS NULL AND NOT {HIDDEN_READ}",
-            {"since": now_ns - NS_PER_HOUR, "only_hits_before_ns": only_hits_ns},
-        ).fetchone()[0]
-        return {"reads_last_hour": n, "reads_usual_hour": usual_reads(database, now_ns)}
+        n = passages_in(database, hour_of(hour_ago_ns))
+        return {"reads_last_hour": n, "reads_usual_hour": usual_reads(database, hour_ago_ns)}
     except sqlite3.Error:
         return {}
 

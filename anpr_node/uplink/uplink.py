@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ TIDY_S = 60.0
 UNCLAIMED_S = 86_400.0
 """A row that no sink takes waits so long, in case one was taken out of the settings by mistake."""
 JOIN_S = 4.0
+"""For all couriers together; one that hangs in the resolver is left behind."""
 Health = Callable[[], Mapping[str, Any]]
 
 
@@ -65,8 +67,9 @@ class Uplink:
         finally:
             for _, courier in self._couriers:
                 courier.abort()
+            until_s = time.monotonic() + JOIN_S
             for thread in threads:
-                thread.join(JOIN_S)
+                thread.join(max(0.0, until_s - time.monotonic()))
             self._ledger.close()
         if self._died is not None:
             raise AnprError(f"the uplink failed: {self._died}") from self._died
@@ -113,6 +116,7 @@ class Uplink:
         fresh = path.with_name(f"{path.name}.new")
         try:
             fresh.write_text(as_prometheus(beat), encoding="utf-8")
+            fresh.chmod(0o644)  # for a collector of another account; it names no plate
             fresh.replace(path)
         except OSError as error:
             log.warning("uplink.prometheus_file: %s", error)

@@ -180,6 +180,7 @@ def test_people_are_named_by_service_and_change_their_passwords(settings: Settin
     )  # fmt: skip
     assert "piet is technician" in shown
     assert "auditor is let in no more" in shown
+    assert "refused: service is the last one" in talk(settings, "service", PASSWORD, "user remove service", local=True)
     shown = talk(settings, "piet", fresh, "password", fresh, PASSWORD, PASSWORD, "logout", local=True)
     assert "changed" in shown
     assert "hello piet" in talk(settings, "piet", PASSWORD, local=True)

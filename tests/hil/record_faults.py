@@ -21,6 +21,7 @@ from makers import read
 from sqlite_utils import Database
 
 from anpr_node.errors import AnprError
+from anpr_node.policy import presets
 from anpr_node.store import recovery
 from anpr_node.store.database import open_store
 from anpr_node.store.reads import EncodedEvidence, add_read
@@ -106,7 +107,7 @@ def refusals(said: list[str]) -> dict[str, object]:
 
 
 def afterwards(name: str, acknowledged: list[str]) -> dict[str, object]:
-    repaired = recovery.make_sound(STATE, 1)
+    repaired = recovery.make_sound(STATE, 1, presets()["BE"])
     with closing(open_store(STATE)) as store:
         after = [add(store, f"after {name} {n}", acknowledged) for n in range(5)]
         there = {row[0] for row in store.execute("SELECT read_id FROM read")}

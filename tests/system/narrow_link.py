@@ -1,6 +1,8 @@
 """A program that stands between a node and its sink: one narrow link for all connections; no test of its own.
 
-    python narrow_link.py PORT BYTES_PER_S     prints its own port, then forwards both ways until it is killed
+    python narrow_link.py PORT BYTES_PER_S
+
+It prints its own port, then forwards both ways; with SIGTERM it prints how many bytes it has carried from the sender.
 
 Its buffers are small, so that a sender feels the link as it would feel a modem's.
 """
@@ -9,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 import sys
 import time
@@ -59,9 +63,15 @@ async def serve(port: int, bytes_per_s: float) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
     server = await asyncio.start_server(forward, sock=listener, limit=CHUNK)
-    print(listener.getsockname()[1], flush=True)  # noqa: T201
+    sys.stdout.write(f"{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with server:
-        await server.serve_forever()
+        await ended.wait()
+        sys.stdout.write(f"{up.carried}\n")
+        sys.stdout.flush()
+        os._exit(0)  # whatever is still open
 
 
 if __name__ == "__main__":

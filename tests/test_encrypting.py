@@ -1,0 +1,58 @@
+"""A folder that gets a key: what cannot be a key changes nothing, and the locks of an encrypted store hold."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from makers import evidence, read
+
+from anpr_node.errors import StoreError
+from anpr_node.recorder import encode
+from anpr_node.store.database import FILE_NAME, open_store
+from anpr_node.store.encrypting import encrypt
+from anpr_node.store.reads import add_read
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("length", [0, 31, 33, 64])
+def test_a_key_file_of_another_length_is_refused_and_nothing_is_changed(tmp_path: Path, length: int) -> None:
+    state, key = tmp_path / "state", tmp_path / "key"
+    with closing(open_store(state)) as store:
+        add_read(store, read(), encode(evidence()), [])
+    key.write_bytes(os.urandom(length))
+    before = contents(state)
+    with pytest.raises(StoreError, match=f"has {length} bytes"):
+        encrypt(state, key)
+    assert contents(state) == before
+    with closing(open_store(state)) as store:
+        assert store.execute("SELECT vrm FROM read").fetchall() == [("1ABC123",)]
+    key.unlink()
+    encrypt(state, key)
+    with closing(open_store(state)) as store:
+        assert store.execute("SELECT vrm FROM read").fetchall() == [("1ABC123",)]
+
+
+def locks_on(path: Path) -> int:
+    """Locks that this process holds on a file, as the kernel tells."""
+    inode = f":{path.stat().st_ino}"
+    lines = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return sum(str(os.getpid()) in line and any(field.endswith(inode) for field in line) for line in lines)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_opening_a_store_twice_leaves_the_locks_of_the_first(tmp_path: Path, encrypted: bool) -> None:
+    state = tmp_path / "state"
+    if encrypted:
+        encrypt(state, tmp_path / "key")
+    with closing(open_store(state)) as first:
+        first.execute("SELECT count(*) FROM read").fetchone()
+        assert locks_on(state / FILE_NAME)
+        with closing(open_store(state)):
+            assert locks_on(state / FILE_NAME)
+        assert locks_on(state / FILE_NAME)

@@ -28,6 +28,7 @@ __all__ = ["MB", "Board", "Console", "Qemu", "Shell", "UserModeLinux"]
 
 TRYBOOT = re.compile(r"reboot-param: 0 tryboot")
 PROMPT = "anpr-test# "
+NUDGE_S = 8.0
 
 
 class Timeout(AssertionError):
@@ -41,8 +42,11 @@ class Console:
         self._process, self._log = process, log
         self.said, self._seen = "", 0
 
-    def expect(self, pattern: str, timeout_s: float) -> re.Match[str]:
-        """Wait until the console says something; what came after it is still to come."""
+    def expect(self, pattern: str, timeout_s: float, *, nudge: bool = False) -> re.Match[str]:
+        """Wait until the console says something; what came after it is still to come.
+
+        User-Mode Linux now and then sees what was typed only with the next key: `nudge` presses Enter meanwhile.
+        """
         until_s = time.monotonic() + timeout_s
         wanted = re.compile(pattern)
         while True:
@@ -50,8 +54,13 @@ class Console:
             if found:
                 self._seen = found.end()
                 return found
-            if not self._read(until_s):
+            patience_s = min(until_s, time.monotonic() + NUDGE_S) if nudge else until_s
+            if self._read(patience_s):
+                continue
+            if time.monotonic() >= until_s or self._process.poll() is not None:
                 raise Timeout(f"{pattern!r} not said within {timeout_s} s; last: {self.said[-3000:]}")
+            if nudge:
+                self.send("\n")
 
     def _read(self, until_s: float) -> bool:
         """Take what is there; False when the time is up or the line is dead."""
@@ -290,7 +299,7 @@ class Shell:
         self._number += 1
         mark = f"end-{self._number}"
         self._console.send(f"echo 'begin'-{self._number}; {command}; echo '{mark[:3]}''{mark[3:]}' $?\n")
-        self._console.expect(f"begin-{self._number}\r?\n", timeout_s)
+        self._console.expect(f"begin-{self._number}\r?\n", timeout_s, nudge=True)
         start = self._console._seen
         found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)
         text = self._console.said[start : found.start()]

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from boot.claims import FIRST_READ_S, NAME, PASSWORD
 from boot.machine import Shell, UserModeLinux, powered
 
+WEAR_S = 60
+
 
 def status(shell: Shell) -> dict[str, object]:
     """What the node says of itself."""
@@ -108,3 +110,21 @@ def test_units_keep_their_promise(claimed: tuple[UserModeLinux, Shell]) -> None:
     assert float(re.findall(r"(\d+\.\d)", scores)[-1]) <= 2.0
     failed = set(shell.out("systemctl --failed --no-legend --plain | cut -d' ' -f1").split())
     assert failed <= {"nftables.service"}  # this kernel has no tables for IP; see test_firewall.py
+
+
+def test_what_a_day_writes_to_the_card(
+    claimed: tuple[UserModeLinux, Shell], record_property: Callable[[str, object], None]
+) -> None:
+    """By the kernel's own count of the card's sectors, over a minute of the simulated road, with pictures."""
+    _, shell = claimed
+    ask = "awk '$3 == \"ubda\" {print $10}' /proc/diskstats"
+    shell.out("sync")
+    reads, before = int(str(status(shell)["reads"])), int(shell.out(ask))
+    shell.out(f"sleep {WEAR_S}", WEAR_S + 60)
+    shell.out("sync")
+    written, more = (int(shell.out(ask)) - before) * 512, int(str(status(shell)["reads"])) - reads
+    record_property("written, kB", round(written / 1000))
+    record_property("reads meanwhile", more)
+    record_property("GB a day at this rate", round(written * 86_400 / WEAR_S / 1e9, 2))
+    assert more > 0
+    assert written / more < 2_000_000

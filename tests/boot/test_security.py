@@ -22,7 +22,9 @@ def explained(heading: str) -> set[str]:
 LISTS = {
     "Programs that change who one is": "find / /var -xdev -type f -perm /6000 -printf '%p\\n' | sort -u",
     "Programs with capabilities": "getcap -r /usr /opt 2>/dev/null | cut -d' ' -f1",
-    "Places that everybody may write to": "find / /var -xdev -perm -0002 ! -type l -printf '%p\\n' | sort -u",
+    "Places that everybody may write to": (
+        "find / /var -xdev -perm -0002 ! -type l ! -path '*/systemd-private-*' -printf '%p\\n' | sort -u"
+    ),
     "Accounts": "cut -d: -f1 /etc/passwd",
     "Accounts that can log in": "grep -v -E ':(/usr/sbin/nologin|/bin/false)$' /etc/passwd | cut -d: -f1",
     "What listens": "ss -H -l -n -t -u | awk '{print $1, $5}' | sort -u",

@@ -60,7 +60,7 @@ class Site:
 
     def update(self, name: str) -> None:
         """As the timer does it; ends in a reboot on trial."""
-        self.shell._console.send(f"/usr/lib/anpr-node/update /run/bundles/{name}.raucb\r")
+        self.shell._console.send(f"/usr/lib/anpr-node/update /run/bundles/{name}.raucb\n")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_5_the_power_is_cut(site: Site, image: Path) -> None:
     chance = random.Random(SEED)
     for number in range(CUTS):
         if number % 2:
-            site.shell.run("rauc install /run/bundles/2.0.raucb >/dev/null 2>&1 &")
+            site.shell.run("(rauc install /run/bundles/2.0.raucb >/dev/null 2>&1 &)")
         site.goes_on()
         site.shell.run(f"sleep {chance.uniform(0, 6):.2f}")
         site.board.cut()
@@ -148,7 +148,7 @@ def test_5_the_power_is_cut(site: Site, image: Path) -> None:
 
 
 def test_6_a_manager_that_hangs_is_ended_by_the_watchdog(site: Site) -> None:
-    site.shell._console.send("kill -SEGV 1\r")
+    site.shell._console.send("kill -SEGV 1\n")
     site.board.reboot(120)
     site.log_in()
     site.goes_on()

@@ -22,7 +22,7 @@ IDLE_S = 0.2
 """A hit waits no longer than this before it is noticed."""
 HITS_AT_ONCE = 10
 HITS_BYTES_MAX = 60_000
-LIMIT_S, LIMIT_MAX_S = 2.0, 30.0
+LIMIT_S, LIMIT_MAX_S = 3.0, 30.0
 """The first try is broken off soon, as the second one may do better; every further one gets twice the time."""
 SLOWEST_BYTES_PER_S = 10_000
 GOOD_BEFORE_MORE = 20

@@ -277,3 +277,11 @@ class TestPin:
             bench.until({"sim_locked"}, 30)
             assert "PUK" in next(iter(bench.shift.report.alarms)).detail
             assert bench.modem.card.tried == []
+
+
+def test_a_power_cycle_amid_another_trouble_renames_its_alarm_for_a_moment_only(bench: Bench) -> None:
+    bench.run(60)
+    bench.link.carries = False
+    bench.run(25)
+    bench.power_asked.set()
+    bench.until({"link_down"}, MODEM_LIMITS["link_down"].found_s - 25)

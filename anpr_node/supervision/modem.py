@@ -16,6 +16,8 @@ MODEM_STAGES: tuple[ModemStage, ...] = ("modem_reopen", "modem_reset", "modem_po
 NS_PER_S = 1_000_000_000
 STEADY_S = 30.0
 """A modem that was well for a shorter time is not well again: it may be restarting over and over."""
+RENAMED_S = 60.0
+"""An alarm takes another kind's name after so long: a modem that boots in between is missing for a moment only."""
 HOT_C, COOL_C = 80, 75
 LOSSES, LOSSES_WITHIN_S = 3, 300.0
 HOUR_S = 3600.0
@@ -100,7 +102,8 @@ class Watcher:
         if trouble.kind != self._kind:
             self._kind, self._kind_since_ns = trouble.kind, now_ns
         self._bad_ns = now_ns
-        hold_ns = MODEM_LIMITS[trouble.kind].hold_s * NS_PER_S
+        hold_s = MODEM_LIMITS[trouble.kind].hold_s
+        hold_ns = (min(hold_s, RENAMED_S) if self.raised else hold_s) * NS_PER_S
         since_ns = self._kind_since_ns if self.raised else self._since_ns
         if self.raised != trouble.kind and now_ns - since_ns >= hold_ns:
             return self._become(trouble.kind)

@@ -58,6 +58,7 @@ class LineEditor:
         self._at_line = len(self._history) - 1
         self._complete = complete
         self._text, self._at = "", 0
+        self._full = False
         self._escape: bytes | None = None
         self._keys: dict[int, Callable[[], None]] = {
             0x01: lambda: self._go(0),
@@ -132,7 +133,9 @@ class LineEditor:
 
     def _insert(self, text: str) -> None:
         if len(self._text) + len(text) > LINE_MAX:
-            self._show_raw(BELL)
+            if not self._full:  # once: a megabyte without a line end must not ring a megabyte of bells
+                self._show_raw(BELL)
+            self._full = True
             return
         rest = self._text[self._at :]
         self._text = self._text[: self._at] + text + rest

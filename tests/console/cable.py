@@ -42,9 +42,12 @@ class Cable:
         return bytes(self._rng.randrange(256) if self._rng.random() < self._struck_share else byte for byte in data)
 
     def _write(self, target: int, data: bytes) -> None:
+        """All of it towards the console; what a laptop does not take in time is lost, as on a line of three wires."""
         while data and not self._cut.is_set():
             if select.select([], [target], [], 0.05)[1]:
                 data = data[os.write(target, data) :]
+            elif target == self._masters[1]:
+                return
 
     def send(self, data: bytes) -> None:
         """What a laptop would have sent, straight into the console's end."""

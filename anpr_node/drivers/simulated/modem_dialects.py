@@ -1,4 +1,4 @@
-"""How the simulated modems speak: what each family answers, as data. Written after the makers' manuals.
+"""How the simulated modems speak: what each family answers, as data. No real modem was asked.
 
 The drivers have tables of their own; that both agree is what the tests are for.
 """

@@ -169,9 +169,8 @@ def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: 
     assert len(waits) >= len(sender.values("hit")) - 1
     assert max(waits) <= NEW_HIT_S_MAX
     assert growth_mb <= GROWTH_MB_MAX
-    # of the bytes; of the time a quiet machine gives as much, a busy one does not let the link itself run
     assert useful >= (DRAIN_SHARE_MIN if FULL else 0.5)
-    assert of_link >= (0.5 if FULL else 0.2)
+    assert of_link >= (DRAIN_SHARE_MIN if FULL else 0.2), "of the link's rate; needs a quiet machine"
 
 
 def _drain(sender: Sender, plan: Plan, reads: int) -> float:

@@ -150,7 +150,10 @@ def _ground(value: float, values: Values, site: Site) -> str:
     return "plate too bright: lower sensor.gain, then camera.exposure_us"
 
 
-def _saturated(_: float, __: Values, site: Site) -> str:
+def _saturated(_: float, values: Values, site: Site) -> str:
+    blur_px = values.get("blur_px")
+    if blur_px is not None and blur_px > calibration_limits()["blur_px"].ok[1]:
+        return "plate burnt out: shorten the exposure as the blur wants it, then look again"
     half = max(EXPOSURE_MIN_US, int(site.exposure_us / 2) // 10 * 10)
     return f"plate burnt out: set camera.exposure_us {half}, or lower sensor.gain"
 

@@ -81,3 +81,10 @@ def test_directions_are_those_of_somebody_behind_the_camera() -> None:
     off = math.degrees(math.atan(0.4 * 1456 / 5217))
     assert f"turn the camera {off:.1f} deg to the right" in hint_for("centre_x", {"centre_x": 0.9}, SITE)
     assert "up" in hint_for("centre_y", {"centre_y": 0.1}, SITE)
+
+
+def test_two_hints_do_not_contradict_each_other() -> None:
+    values = {"blur_px": 14.3, "saturated_share": 0.85}
+    assert "set camera.exposure_us" in hint_for("blur_px", values, SITE)
+    assert "set camera.exposure_us" not in hint_for("saturated_share", values, SITE)
+    assert "set camera.exposure_us" in hint_for("saturated_share", {"blur_px": 1.0, "saturated_share": 0.85}, SITE)

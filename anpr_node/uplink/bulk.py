@@ -23,8 +23,8 @@ from anpr_node.uplink.items import Item
 from anpr_node.uplink.ledger import STORE_PAUSE_S, Ledger
 from anpr_node.uplink.line import Line, Outcome
 
-BATCH_S = 5.0
-"""A batch takes about so long: long enough to fill the link, short enough not to be broken off in vain."""
+BATCH_S = 2.5
+"""A batch takes about so long: long enough to fill the link, short enough that little is lost when it is broken off."""
 BATCH_BYTES_MIN, BATCH_BYTES_MAX = 16_000, 800_000
 FIRST_BYTES_PER_S = 30_000.0
 ROWS_MAX = 4_000

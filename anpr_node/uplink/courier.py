@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 NS_PER_S = 1_000_000_000
 LOOK_S = 1.0
-PROBE_LIMIT_S = 30.0
+PROBE_LIMIT_S = 5.0
 DOUBTS = 3
 OF_SETTING = {
     "hits": ("hit", "batch", "verdict"),

@@ -144,11 +144,12 @@ class UrgentCourier(Courier):
         return self.ledger.use(write, otherwise=False)
 
     def _send_heartbeat(self, beat: Mapping[str, Any]) -> None:
+        """Send it once, and not for long: a hit may be waiting behind it, and the next one is a minute away."""
         request = self.line.pack_heartbeat(beat, self.utc_ns())
         if request is None:
             return
         before = self.line.transport.meter.sent + self.line.transport.meter.received
-        outcome = self.line.send(request, LIMIT_MAX_S)
+        outcome = self.line.send(request, LIMIT_S + len(request.body) / SLOWEST_BYTES_PER_S)
         after = self.line.transport.meter.sent + self.line.transport.meter.received
         if outcome.what != "taken":
             self.failed(outcome)

@@ -308,6 +308,12 @@ class Shell:
         lines = text.replace("\r", "").split("\n")
         return int(found[1]), "\n".join(line.removeprefix(PROMPT) for line in lines).strip()
 
+    def begin(self, command: str, timeout_s: float = 60) -> None:
+        """Start something that ends otherwise than with the next prompt."""
+        self._number += 1
+        self._console.send(f"echo 'begin'-{self._number}; {command}\n")
+        self._console.expect(f"begin-{self._number}\r?\n", timeout_s * self._pace, nudge=True)
+
     def out(self, command: str, timeout_s: float = 60) -> str:
         """Output of a command that succeeds."""
         code, said = self.run(command, timeout_s)

@@ -1,7 +1,7 @@
 """What differs between families of modems, as data. What all of them share stands in 3GPP TS 27.007 and 27.005.
 
-The makers describe theirs in the SIM7500/SIM7600 Series AT Command Manual and the EC25&EC21 AT Commands Manual; the table
-was not compared with them line by line, nor tried on a real modem yet.
+The makers describe theirs in the SIM7500/SIM7600 Series AT Command Manual and the EC25&EC21 AT Commands Manual; this
+table was not compared with them line by line, nor tried on a real modem yet.
 """
 
 from __future__ import annotations

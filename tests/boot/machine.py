@@ -297,16 +297,27 @@ class Shell:
     def run(self, command: str, timeout_s: float = 60) -> tuple[int, str]:
         """Exit code and output of a command."""
         timeout_s *= self._pace
-        self._number += 1
-        mark = f"end-{self._number}"
-        self._console.send(f"echo 'begin'-{self._number}; {command}; echo '{mark[:3]}''{mark[3:]}' $?\n")
-        self._console.expect(f"begin-{self._number}\r?\n", timeout_s, nudge=True)
+        mark = f"end-{self._number + 1}"
+        self.begin(f"{command}; echo '{mark[:3]}''{mark[3:]}' $?", timeout_s)
         start = self._console._seen
         found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)
         text = self._console.said[start : found.start()]
         self._console.expect(re.escape(PROMPT), timeout_s)  # what is typed while sudo gives the line back is lost
         lines = text.replace("\r", "").split("\n")
         return int(found[1]), "\n".join(line.removeprefix(PROMPT) for line in lines).strip()
+
+    def begin(self, command: str, timeout_s: float = 60) -> None:
+        """Type a command until the console shows that it runs: User-Mode Linux now and then loses what was typed."""
+        self._number += 1
+        until_s = time.monotonic() + timeout_s
+        while True:
+            self._console.send(f"\x15echo 'begin'-{self._number}; {command}\n")
+            try:
+                self._console.expect(f"begin-{self._number}\r?\n", NUDGE_S * self._pace)
+                return
+            except Timeout:
+                if time.monotonic() > until_s:
+                    raise
 
     def out(self, command: str, timeout_s: float = 60) -> str:
         """Output of a command that succeeds."""

@@ -52,9 +52,7 @@ def test_an_update_comes_over_a_bad_link(image: Path, kernel: Path, tmp_path: Pa
             with powered(board):
                 shell = Shell(board.console, NAME, PASSWORD, FIRST_READ_S)
                 wait_for_reads(shell)
-                shell._console.send(
-                    f"ANPR_UPDATE_PAUSE_S=1 /usr/lib/anpr-node/update http://192.0.2.2:{PORT}/2.0.raucb\n"
-                )
+                shell.begin(f"ANPR_UPDATE_PAUSE_S=1 /usr/lib/anpr-node/update http://192.0.2.2:{PORT}/2.0.raucb")
                 board.reboot(900)
                 board.console.expect("slot b is confirmed: amd64-uml-2.0", FIRST_READ_S + 120)
         finally:

@@ -60,7 +60,7 @@ class Site:
 
     def update(self, name: str) -> None:
         """As the timer does it; ends in a reboot on trial."""
-        self.shell._console.send(f"/usr/lib/anpr-node/update /run/bundles/{name}.raucb\n")
+        self.shell.begin(f"/usr/lib/anpr-node/update /run/bundles/{name}.raucb")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_5_the_power_is_cut(site: Site, image: Path) -> None:
 
 
 def test_6_a_manager_that_hangs_is_ended_by_the_watchdog(site: Site) -> None:
-    site.shell._console.send("kill -SEGV 1\n")
+    site.shell.begin("kill -SEGV 1")
     site.board.reboot(120)
     site.log_in()
     site.goes_on()

@@ -216,13 +216,14 @@ def _ask(database: Any, settings: Settings, trace: Trace) -> None:
     trace.commands += [f"{hit.category} {hit.read_id} {hit.match} {hit.held_back}" for hit in shown]
     trace.commands += [f"{r.vrm} {r.hit_categories}" for r in find_reads(database, Criteria("*", limit=9999))]
     trace.to_back_office = database.execute(
-        "SELECT h.category, h.actions FROM outbox o JOIN hit h ON o.kind = 'hit' AND o.ref = h.hit_id"
+        "SELECT h.category, h.actions FROM outbox o JOIN hit h ON o.kind IN ('hit', 'batch') AND o.ref = h.hit_id"
     ).fetchall()
 
 
 def _console(recorded: Sequence[Recorded]) -> str:
     out = io.StringIO()
     idle = Snapshot(0, 0, 0, 0.0, 0.0, 0, 0, 0, 0, 0, 0, 0, False, False, False)
-    view = LiveView(SimpleNamespace(recent=list(recorded), snapshot=lambda: idle), out)  # type: ignore[arg-type]
+    desk = SimpleNamespace(recent=list(recorded))
+    view = LiveView(SimpleNamespace(desk=desk, snapshot=lambda: idle), out)  # type: ignore[arg-type]
     view.finish()
     return out.getvalue()

@@ -58,8 +58,14 @@ def test_a_sink_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     settings = settings_for(tmp_path / "state", {"name": "zone", "url": "http://127.0.0.1:9/"})
     with Node(settings, open_platform(settings, realtime=False), health=lambda: collect(settings)) as node:
         wait_until(lambda: node.snapshot().reads >= 2)
+        wait_until(lambda: "no connection" in _problem(tmp_path / "state"))
         assert node.failure is None
     assert node.snapshot().reads_dropped == 0
     with closing(open_store(tmp_path / "state")) as store:
         assert outbox(store)["read"] >= 2
-        assert "no connection" in store.execute("SELECT problem FROM sink_state").fetchone()[0]
+
+
+def _problem(state: Path) -> str:
+    with closing(open_store(state)) as store:
+        row = store.execute("SELECT problem FROM sink_state").fetchone()
+    return row[0] if row else ""

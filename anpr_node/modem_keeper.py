@@ -35,6 +35,7 @@ STORE_BUSY_S = 2.0
 """It has time: the recorder and the keeper write in moments."""
 AGAIN_S = 10.0
 SETTLE_S = 1.0
+NO_MODEM = "no modem is configured: set modem.kind = 'serial', see docs/modem.md"
 
 
 class ModemKeeper:
@@ -99,7 +100,7 @@ def ask(settings: Settings, line: ModemLine | None = None) -> ModemReport:
     """How the modem stands now, asked directly: for when no node keeps it. Raises AnprError."""
     line = line or open_line(settings.modem, None)
     if line is None:
-        raise ConfigError("no modem is configured: set modem.kind = 'serial', see docs/modem.md")
+        raise ConfigError(NO_MODEM)
     with contextlib.closing(open_modem(settings, line, Patience())) as modem:
         modem.start()
         modem.listen(SETTLE_S)

@@ -32,7 +32,7 @@ LAYERS = (
     ),
     ("modem_alarms", "modem_shift", "modem_keeper"),
     ("clips", "node", "check"),
-    ("live", "status", "watch", "upkeep", "servant", "claim"),
+    ("live", "status", "watch", "upkeep", "servant", "claim", "modem_visit"),
     ("service", "demonstration", "health"),
     ("console",),
     ("cli", "commands"),

@@ -47,7 +47,7 @@ def hint_for(name: str, values: Values, site: Site) -> str:
     value, maker = values.get(name), _MAKERS.get(name)
     if value is None:
         return _missing(name, values)
-    return maker(value, values, site) if maker else ""
+    return maker(value, values, site) if maker else _WORDS.get(name, "")
 
 
 def _missing(name: str, values: Values) -> str:
@@ -130,10 +130,6 @@ def _blur(value: float, _: Values, site: Site) -> str:
     )
 
 
-def _edge(value: float, _: Values, __: Site) -> str:
-    return "turn the focus ring a little and look again: go on while `focus` falls, turn back when it rises"
-
-
 def _contrast(value: float, values: Values, __: Site) -> str:
     ground = values.get("ground_level")
     if ground is not None and ground < calibration_limits()["ground_level"].ok[0]:
@@ -158,41 +154,19 @@ def _saturated(_: float, values: Values, site: Site) -> str:
     return f"plate burnt out: set camera.exposure_us {half}, or lower sensor.gain"
 
 
-def _strobe(_: float, __: Values, ___: Site) -> str:
-    return "the strobe gives no light: check its supply, fuse and cable, then repeat `install illumination`"
-
-
-def _fps(value: float, _: Values, __: Site) -> str:
-    return "frames come too slowly: check the trigger's wire, the board's heat, and camera.fps"
-
-
-def _lost(_: float, __: Values, ___: Site) -> str:
-    return "the board does not keep up: lower camera.fps, or look for heat and other programs"
-
-
-def _timeouts(_: float, __: Values, ___: Site) -> str:
-    return "pulses bring no frame: check the trigger's wire and the camera's cable; see hw/README.md"
-
-
-def _reads(value: float, values: Values, __: Site) -> str:
-    return "vehicles pass unread: put the steps before this one right first, then repeat `install region`"
-
-
-def _confidence(_: float, __: Values, ___: Site) -> str:
-    return "readings are unsure: plate width, focus, blur and contrast come first"
-
-
-def _outside(_: float, __: Values, ___: Site) -> str:
-    return "plates are cut off by sensor.region: widen it as shown, or set it to the whole picture"
-
-
-def _list_age(value: float, _: Values, __: Site) -> str:
-    return "no fresh list: is the link up? then: anpr-node hotlist update"
-
-
-def _clock(_: float, __: Values, ___: Site) -> str:
-    return "the clock is off: check the link, or the GPS antenna"
-
+_WORDS: dict[str, str] = {
+    "edge_px": "turn the focus ring a little and look again: go on while `focus` falls, turn back when it rises",
+    "strobe_levels": "the strobe gives no light: check its supply, fuse and cable, then repeat `install illumination`",
+    "fps_share": "frames come too slowly: check the trigger's wire, the board's heat, and camera.fps",
+    "lost_share": "the board does not keep up: lower camera.fps, or look for heat and other programs",
+    "timeouts": "pulses bring no frame: check the trigger's wire and the camera's cable; see hw/README.md",
+    "reads_per_vehicle": "vehicles pass unread: put the steps before this one right, then repeat `install region`",
+    "confidence": "readings are unsure: plate width, focus, blur and contrast come first",
+    "outside_share": "plates are cut off by sensor.region: widen it as shown, or set it to the whole picture",
+    "list_age_h": "no fresh list: is the link up? then: anpr-node hotlist update",
+    "clock_offset_ms": "the clock is off: check the link, or the GPS antenna",
+}
+"""What to do where no number decides it."""
 
 _MAKERS: dict[str, Callable[[float, Values, Site], str]] = {
     "plate_width_px": _width,
@@ -203,17 +177,7 @@ _MAKERS: dict[str, Callable[[float, Values, Site], str]] = {
     "centre_x": _centre_x,
     "centre_y": _centre_y,
     "blur_px": _blur,
-    "edge_px": _edge,
     "contrast": _contrast,
     "ground_level": _ground,
     "saturated_share": _saturated,
-    "strobe_levels": _strobe,
-    "fps_share": _fps,
-    "lost_share": _lost,
-    "timeouts": _timeouts,
-    "reads_per_vehicle": _reads,
-    "confidence": _confidence,
-    "outside_share": _outside,
-    "list_age_h": _list_age,
-    "clock_offset_ms": _clock,
 }

@@ -26,7 +26,6 @@ HISTORY_SHOWN = 20
 LEGAL = frozenset({"policy", "store", "hotlists", "sms", "models", "uplink", "console", "queue"})
 """Sections that are no technician's: what is kept, which lists count, who is told."""
 POLICY_RIGHT = "console policy"
-NUMBERS = (int, float)
 
 
 def keys_of(settings: Settings) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from anpr_node.console.line import Cancelled, Complete, EndOfInput, History, LineEditor
 from anpr_node.console.port import Port
@@ -42,11 +42,6 @@ class Terminal:
         """One paragraph, folded at 80 columns; what follows the first line is indented."""
         for line in folded(text, self.width, indent):
             self.raw(line + "\r\n")
-
-    def say_all(self, lines: Iterable[str]) -> None:
-        """Several paragraphs."""
-        for line in lines:
-            self.say(line)
 
     def raw(self, text: str) -> None:
         """As it is, in ASCII."""

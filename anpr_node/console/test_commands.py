@@ -184,15 +184,18 @@ def modem(context: Context, words: list[str]) -> None:
     """Signal, operator, registration and address of the modem. `modem ping` sends one packet to the sink, `modem
     cycle` switches the modem's power off and on.
     """
-    from anpr_node.console import modem_seam
+    from anpr_node import modem_visit
 
-    what = words[0] if words else "status"
-    if what not in {"status", "ping", "cycle"}:
-        raise NotUnderstood("modem [ping | cycle]")
-    if what == "cycle":
+    if not words:
+        for line in modem_visit.as_text(modem_visit.standing(context.settings)):
+            context.terminal.say(line, indent=4)
+    elif words[0] == "ping":
+        context.terminal.say(modem_visit.ping(context.settings), indent=4)
+    elif words[0] == "cycle":
         context.note("modem cycle")
-    for line in getattr(modem_seam, what)(context.settings):
-        context.terminal.say(line, indent=4)
+        context.terminal.say(modem_visit.cycle_power(context.settings, alone=False), indent=4)
+    else:
+        raise NotUnderstood("modem [ping | cycle]")
 
 
 def _number(words: list[str], default: float, usage: str) -> float:

@@ -1,7 +1,7 @@
 """How plates move past the camera, from a few sightings of one passage: tilt, side angle, distance, blur at speed.
 
-A plate of known width is as far away as it looks small, and it drives straight on at one speed for the moment that it is
-seen; the path that shows up in the picture as the plate did tells how the camera hangs. One pinhole, no lens distortion.
+A plate of known width is as far away as it looks small, and it drives straight on at one speed for the moment that it
+is seen; the path that looks in the picture as the plate did tells how the camera hangs. One pinhole, no distortion.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anpr_node.calibration.path import PLATE_WIDTH_M, Optics, Path, fit_path
+from anpr_node.calibration.path import Optics, Path, fit_path
 from anpr_node.calibration.plate import PlateMeasures
 
 Float = NDArray[np.float64]
@@ -27,17 +27,18 @@ KMH_PER_MPS = 3.6
 
 @dataclass(frozen=True, slots=True)
 class MotionMeasures:
-    """One passage. `tilt_deg` is how far the camera looks down on the plate, `side_deg` how far from beside."""
+    """One passage, as the plate crosses the middle row of the picture, wherever on its way it was seen.
+
+    `tilt_deg` is how far the camera looks down on the plate, `side_deg` how far from beside.
+    """
 
     tilt_deg: float
     side_deg: float
     distance_m: float
-    px_per_m: float
-    speed_kmh: float | None
-    middle: PlateMeasures
-    """The sighting that the angles are of."""
     blur_px_per_mps_s: float
     """Pixels of smear per metre that the plate moves while the shutter is open."""
+    seen: tuple[PlateMeasures, ...]
+    """The sightings that tell so."""
 
     def blur_px(self, speed_kmh: float, exposure_us: float) -> float:
         """Smear at a speed and an exposure."""
@@ -84,18 +85,13 @@ def _measure(passage: Sequence[PlateMeasures], optics: Optics) -> MotionMeasures
 
 
 def _as_measures(seen: Sequence[PlateMeasures], path: Path, optics: Optics) -> MotionMeasures:
-    """At the sighting nearest to the middle of the stretch that was seen."""
-    middle = int(np.argmin(np.abs(path.places[:, 2] - path.places[:, 2].mean())))
-    place = path.places[middle]
-    tilt_deg, side_deg = path.angles_deg(place)
+    tilt_deg, side_deg = path.angles_deg
     return MotionMeasures(
         tilt_deg=tilt_deg,
         side_deg=side_deg,
-        distance_m=float(np.linalg.norm(place)),
-        px_per_m=seen[middle].width_px / PLATE_WIDTH_M,
-        speed_kmh=path.speed_mps * KMH_PER_MPS,
-        middle=seen[middle],
-        blur_px_per_mps_s=_smear(place, path.direction, optics),
+        distance_m=float(np.linalg.norm(path.place)),
+        blur_px_per_mps_s=_smear(path.place, path.direction, optics),
+        seen=tuple(seen),
     )
 
 

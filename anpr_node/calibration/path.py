@@ -1,14 +1,14 @@
-"""The straight path of one vehicle in space, from where its plate was seen and when: the one that explains the picture best.
+"""The straight path of one vehicle in space, from where its plate was seen and when: the one that fits the picture.
 
-Fitted in the picture, where errors are of one size. A distance told by the width of a plate is off by decimetres, always
-along the line of sight: a line through such places leans towards the camera, and tells too small a tilt.
+It is fitted in the picture, where errors are of one size. A distance told by a plate's width is off by decimetres, and
+always along the line of sight: a line through such places leans towards the camera, and tells too small a tilt.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ BESIDE_MAX_M = 0.05
 ROUNDS_MAX = 15
 STEP_MIN = 1e-6
 NOISE_MIN_PX = 0.2
+DEPTH_MIN_M = 1.0
 NUDGE = 1e-5
 
 
@@ -43,28 +44,30 @@ class Optics:
     def project(self, points: Float) -> Float:
         """Pixels of points in space."""
         depth = np.maximum(points[..., 2:], 0.1)
-        return points[..., :2] / depth * self.focal_px + np.array([self.columns / 2, self.rows / 2])
+        pixels: Float = points[..., :2] / depth * self.focal_px + np.array([self.columns / 2, self.rows / 2])
+        return pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Where the plate was at each sighting, metres right, down and forward of the camera, and how it moved.
+    """How the plate moved, in metres right, down and forward of the camera, and where it crossed the middle row.
 
-    `doubt_deg` is the standard error of the tilt.
+    `doubt_deg` is the standard error of the tilt there: great for a place far from all sightings.
     """
 
-    places: Float
+    place: Float
     direction: Float
     across: Float
     speed_mps: float
     doubt_deg: float = 0.0
 
-    def angles_deg(self, place: Float) -> tuple[float, float]:
-        """How far the camera looks down on a plate there, and how far from beside."""
+    @property
+    def angles_deg(self) -> tuple[float, float]:
+        """How far the camera looks down on the plate in the middle row, and how far from beside."""
         up = np.cross(self.across, self.direction)
         up = up if up[1] < 0 else -up  # down is positive in the picture
-        sight = place / np.linalg.norm(place)
-        return _degrees(-sight @ up), _degrees(sight @ self.across)
+        sight = self.place / np.linalg.norm(self.place)
+        return _degrees(float(-sight @ up)), _degrees(float(sight @ self.across))
 
 
 def fit_path(seen: Sequence[PlateMeasures], optics: Optics) -> Path | None:
@@ -75,17 +78,18 @@ def fit_path(seen: Sequence[PlateMeasures], optics: Optics) -> Path | None:
     guess = _guess(ends, times_s, optics)
 
     def off(values: Float) -> Float:
-        return (optics.project(_ends_of(values, times_s)) - ends).ravel()
+        misses: Float = (optics.project(_ends_of(values, times_s)) - ends).ravel()
+        return misses
 
     values, slopes = _solved(guess, off)
-    path = _path_of(values, times_s)
+    path = _path_of(values)
     error_px = float(np.sqrt((off(values) ** 2).mean()))
-    distance_m = float(np.linalg.norm(path.places, axis=1).mean())
-    travel_m = float(np.linalg.norm(path.places[-1] - path.places[0]))
-    if travel_m < TRAVEL_MIN_M or error_px * distance_m / optics.focal_px > BESIDE_MAX_M:
+    distance_m = float(np.linalg.norm(values[:3]))
+    travel_m = path.speed_mps * float(np.ptp(times_s))
+    beside_m = error_px * distance_m / optics.focal_px
+    if travel_m < TRAVEL_MIN_M or beside_m > BESIDE_MAX_M or path.place[2] < DEPTH_MIN_M:
         return None
-    return Path(path.places, path.direction, path.across, path.speed_mps,
-                _doubt_deg(values, slopes, times_s, max(error_px, NOISE_MIN_PX)))  # fmt: skip
+    return replace(path, doubt_deg=_doubt_deg(values, slopes, max(error_px, NOISE_MIN_PX)))
 
 
 def _ends(seen: PlateMeasures) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -124,13 +128,13 @@ def _ends_of(values: Float, times_s: Float) -> Float:
     return ends
 
 
-def _path_of(values: Float, times_s: Float) -> Path:
-    velocity = values[3:6]
+def _path_of(values: Float) -> Path:
+    place, velocity = values[:3], values[3:6]
     speed_mps = float(np.linalg.norm(velocity))
     direction = velocity / max(speed_mps, 1e-9)
     direction = direction if direction[2] > 0 else -direction
-    places = values[:3] + times_s[:, None] * velocity
-    return Path(places, direction, _across(velocity, values[6]), speed_mps)
+    falling = velocity[1] if abs(velocity[1]) > 1e-6 else 1e-6
+    return Path(place - velocity * place[1] / falling, direction, _across(velocity, values[6]), speed_mps)
 
 
 def _solved(values: Float, off: Callable[[Float], Float]) -> tuple[Float, Float]:
@@ -156,14 +160,10 @@ def _slopes(values: Float, off: Callable[[Float], Float], errors: Float) -> Floa
     return slopes
 
 
-def _doubt_deg(values: Float, slopes: Float, times_s: Float, noise_px: float) -> float:
-    """Standard error of the tilt at the middle of the path."""
-
-    def tilt(at: Float) -> float:
-        return _path_of(at, times_s).angles_deg(at[:3])[0]
-
-    here = tilt(values)
-    steps = np.array([(tilt(values + nudge) - here) / NUDGE for nudge in np.eye(len(values)) * NUDGE])
+def _doubt_deg(values: Float, slopes: Float, noise_px: float) -> float:
+    here = _path_of(values).angles_deg[0]
+    nudges = np.eye(len(values)) * NUDGE
+    steps = np.array([(_path_of(values + nudge).angles_deg[0] - here) / NUDGE for nudge in nudges])
     spread = np.linalg.pinv(slopes.T @ slopes) * noise_px**2
     return float(np.sqrt(max(steps @ spread @ steps, 0.0)))
 

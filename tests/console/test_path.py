@@ -18,7 +18,7 @@ TILT_DEG = 18.9
 
 def sighting(y_m: float, second: float, noise_px: float, rng: np.random.Generator) -> PlateMeasures:
     """A plate across the road at a place, its ends off by some noise."""
-    world = np.array([[-0.26, y_m, 0.6], [0.26, y_m, 0.6], [0.26, y_m, 0.49], [-0.26, y_m, 0.49]]) + [-0.7, 0, 0]
+    world = np.array([[x_m, y_m, z_m] for x_m, z_m in ((-0.96, 0.6), (-0.44, 0.6), (-0.44, 0.49), (-0.96, 0.49))])
     pixels = VIEW.project(world) + rng.normal(0, noise_px, (4, 2))
     corners = tuple((float(u), float(v)) for u, v in pixels)
     width_px = float(np.linalg.norm(pixels[1] - pixels[0]))

@@ -31,7 +31,14 @@ SIGHTINGS_WANTED = 12
 VEHICLES_WANTED = 6
 PASSAGES_WANTED = 2
 TRIGGER_SECONDS = 6
+BAD_SECONDS = 4.0
+BAD_SIGHTINGS_MIN = 5
+"""What stays FAIL for so long, on so many plates, is said at once: nobody waits for a dozen vehicles to hear it."""
 LED_LEASE_S = 30.0
+
+PLATE_VALUES = frozenset({
+    "plate_width_px", "char_height_px", "roll_deg", "blur_px", "edge_px", "ground_level", "saturated_share", "contrast",
+})  # fmt: skip
 
 Ready = Callable[[Context], bool]
 
@@ -169,17 +176,28 @@ def _site(context: Context) -> Ended:
 
 def measure(context: Context, names: tuple[str, ...], ready: Ready, seconds: float = SECONDS_MAX) -> list[Judged]:
     """A line each second until enough was seen, the time is over or a key is pressed; then what it means."""
-    context.measuring().forget()
-    ends_s = time.monotonic() + seconds
+    survey = context.measuring()
+    survey.forget()
+    ends_s, bad_since_s = time.monotonic() + seconds, time.monotonic()
     while True:
         judged = look_once(context, names)
+        if survey.burnt > survey.sightings and "saturated_share" not in names:
+            judged = [*judged, *survey.judged(("saturated_share",))]  # or nobody would know why no plate is seen
         context.terminal.say(
-            "  " + " | ".join(short(each) for each in judged) + f" | seen {context.measuring().sightings}", indent=4
+            "  " + " | ".join(short(each) for each in judged) + f" | seen {survey.sightings}", indent=4
         )
-        if ready(context) or time.monotonic() > ends_s or context.terminal.stopped(0.1):
+        if survey.sightings + survey.burnt < BAD_SIGHTINGS_MIN or not _is_bad(judged):
+            bad_since_s = time.monotonic()
+        is_clear = time.monotonic() - bad_since_s > BAD_SECONDS
+        if is_clear or ready(context) or time.monotonic() > ends_s or context.terminal.stopped(0.1):
             break
     say_judged(context, judged)
     return judged
+
+
+def _is_bad(judged: list[Judged]) -> bool:
+    """Whether one of the plates' own values is beyond WARN; a rate of the node's takes its time to settle."""
+    return any(each.verdict == "FAIL" and each.name in PLATE_VALUES for each in judged)
 
 
 def say_judged(context: Context, judged: list[Judged]) -> None:

@@ -6,13 +6,14 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from makers import evidence, read
 from sqlite_utils import Database
 
-from anpr_node.errors import StoreError
+from anpr_node.errors import StoreError, StoreLogLost
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store.database import FILE_NAME, open_store, use_store
@@ -70,6 +71,21 @@ def test_a_full_card_is_an_error_and_nothing_is_half_written(store: Database) ->
     store.execute("PRAGMA max_page_count=1000000")
     add_read(store, read(), encode(evidence()), [])
     assert count(store, "read") == 1
+
+
+@pytest.mark.parametrize("stands_a_new_one", [False, True])
+def test_nothing_is_written_into_a_deleted_log(store: Database, tmp_path: Path, stands_a_new_one: bool) -> None:
+    log = tmp_path / "state" / f"{FILE_NAME}-wal"
+    add_read(store, read(), encode(evidence()), [])
+    log.unlink()
+    if stands_a_new_one:  # as whoever opens the store now makes it
+        log.touch()
+    with pytest.raises(StoreLogLost):
+        add_read(store, read("1ABC124", "r2"), encode(evidence()), [])
+    assert count(store, "read") == 1
+    file_alone_uri = f"file:{log.with_name(FILE_NAME)}?immutable=1"
+    with closing(sqlite3.connect(file_alone_uri, uri=True)) as file_alone:
+        assert file_alone.execute("SELECT count(*) FROM read").fetchone() == (1,)
 
 
 def test_another_process_sees_only_whole_reads(store: Database, tmp_path: Path) -> None:

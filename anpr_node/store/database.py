@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -144,11 +144,23 @@ def keep_log(database: Database) -> None:
 
     """
     path = next(row[2] for row in database.execute("PRAGMA database_list") if row[1] == "main")
-    if not os.path.lexists(f"{path}-wal"):
+    if not os.path.lexists(f"{path}-wal") or _is_held_deleted(os.path.realpath(f"{path}-wal")):
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         raise StoreLogLost(
             f"{path}-wal was deleted while the store was in use; it was written back, start the node again"
         )
+
+
+def _is_held_deleted(path: str) -> bool:
+    """Whether this process writes to a deleted file of that path, though a new one may stand in its place.
+
+    Whoever opens the store after the log was deleted makes a new, empty one.
+    """
+    for handle in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile by another thread
+            if str(handle.readlink()) == f"{path} (deleted)":
+                return True
+    return False
 
 
 def count(database: Database, name: str, n: int, now_ns: int) -> None:

@@ -61,7 +61,7 @@ def test_the_running_node_tells_of_its_modem_and_cycles_its_power(config: Path) 
             assert (row["modem"]["operator"], row["modem"]["signal_dbm"], row["link"]["up"]) == ("Proximus", -71, True)
             assert row["alarms"] == []
             assert "signal -71 dBm" in call("modem", "status", config=config)
-            assert "is asked" in call("modem", "power-cycle", config=config)
+            assert "the running node does it" in call("modem", "power-cycle", config=config)
             eventually(lambda: running(config)["modem"]["steps"] == ["modem_power"])
             eventually(lambda: running(config)["modem"]["modem"]["sim"] == "ready", 40)
         finally:

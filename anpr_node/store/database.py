@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from sqlite_utils import Database
 
@@ -33,6 +34,8 @@ SETTINGS = (
     "PRAGMA secure_delete=ON",
     "PRAGMA temp_store=MEMORY",  # no plate in a temporary file
 )
+_logs: WeakKeyDictionary[Database, int] = WeakKeyDictionary()
+"""The log that each connection writes to: whoever opens the store after it was deleted makes a new one in its place."""
 
 
 def open_store(folder: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
@@ -101,6 +104,7 @@ def _connect(path: Path) -> Database:
         migrate(database)
         if key is not None:
             note_key(path.parent, key)
+        _logs[database] = _log_of(path)
     except BaseException:
         database.close()
         raise
@@ -144,23 +148,18 @@ def keep_log(database: Database) -> None:
 
     """
     path = next(row[2] for row in database.execute("PRAGMA database_list") if row[1] == "main")
-    if not os.path.lexists(f"{path}-wal") or _is_held_deleted(os.path.realpath(f"{path}-wal")):
+    if _log_of(Path(path)) != _logs[database]:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         raise StoreLogLost(
             f"{path}-wal was deleted while the store was in use; it was written back, start the node again"
         )
 
 
-def _is_held_deleted(path: str) -> bool:
-    """Whether this process writes to a deleted file of that path, though a new one may stand in its place.
-
-    Whoever opens the store after the log was deleted makes a new, empty one.
-    """
-    for handle in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile by another thread
-            if str(handle.readlink()) == f"{path} (deleted)":
-                return True
-    return False
+def _log_of(path: Path) -> int:
+    """The inode of a store's log; 0: there is none."""
+    with suppress(FileNotFoundError):
+        return path.with_name(f"{path.name}-wal").stat().st_ino
+    return 0
 
 
 def count(database: Database, name: str, n: int, now_ns: int) -> None:

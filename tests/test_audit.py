@@ -17,6 +17,7 @@ import pytest
 
 from anpr_node import audit
 from anpr_node.audit import FILE_NAME, HEAD_NAME, Entry
+from anpr_node.audit.entry import dump
 from anpr_node.errors import StoreError
 from anpr_node.store.key import KEY_NAME, new_key
 
@@ -55,17 +56,17 @@ def test_what_was_written_is_whole_and_reads_back(folder: Path) -> None:
 
 def changed(line: bytes, **fields: object) -> bytes:
     """A line rewritten as the node spells it, its hash left as it was."""
-    return audit._dump({**json.loads(line), **fields})
+    return dump({**json.loads(line), **fields})
 
 
 def without(line: bytes, name: str) -> bytes:
-    return audit._dump({k: v for k, v in json.loads(line).items() if k != name})
+    return dump({k: v for k, v in json.loads(line).items() if k != name})
 
 
 def rehashed(line: bytes, **fields: object) -> bytes:
     """A line rewritten with a hash that somebody without the secret can make."""
     body = {k: v for k, v in {**json.loads(line), **fields}.items() if k != "hash"}
-    return audit._dump({**body, "hash": hashlib.sha256(audit._dump(body)).hexdigest()})
+    return dump({**body, "hash": hashlib.sha256(dump(body)).hexdigest()})
 
 
 def flip(line: bytes, at: int) -> bytes:
@@ -254,7 +255,7 @@ def test_nothing_that_is_said_breaks_the_chain(tmp_path: Path, what: str, encryp
     for _ in range(3):
         audit.append(state, MONSTERS[what])
     assert audit.verify(state) == (3, [])
-    assert max(len(line) for line in lines_of(state)) < audit.TAIL_BYTES
+    assert max(len(line) for line in lines_of(state)) < audit.chain.TAIL_BYTES
     assert len(list(audit.read(state))) == 3
 
 
@@ -267,8 +268,8 @@ def test_a_detail_that_is_too_long_is_there_by_its_hash_beside_what_fits(tmp_pat
 
 def test_the_chain_goes_on_after_a_line_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as before_the_limits:
-        before_the_limits.setattr(audit, "TEXT_BYTES_MAX", 300_000)
-        before_the_limits.setattr(audit, "DETAIL_BYTES_MAX", 300_000)
+        before_the_limits.setattr(audit.entry, "TEXT_BYTES_MAX", 300_000)
+        before_the_limits.setattr(audit.entry, "DETAIL_BYTES_MAX", 300_000)
         audit.append(tmp_path, Entry("jan", "search", detail={"pattern": "A" * 200_000}))
     audit.append(tmp_path, Entry("jan", "search"))
     with (tmp_path / FILE_NAME).open("ab") as file:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from anpr_node.config import SinkSection, UplinkSection
-from anpr_node.uplink.formats import Format, NoReceipt, Refused, Request, Site
+from anpr_node.uplink.formats import REASON_MAX, Format, NoReceipt, Refused, Request, Site, readable
 from anpr_node.uplink.formats.registry import format_of
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer, Transport, Unreachable
@@ -24,7 +24,6 @@ from anpr_node.uplink.transport import Answer, Transport, Unreachable
 DUPLICATE = 409
 REFUSALS = frozenset({400, 413, 415, 422})
 PASSING = frozenset({408, 421, 425, 429})
-REASON_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,4 @@ def _problem(status: int) -> str:
 
 
 def _reason(answer: Answer) -> str:
-    said = " ".join(answer.body[:REASON_MAX].decode("utf-8", "replace").split())
-    printable = "".join(char for char in said if char.isprintable())
-    return f"{answer.status} {printable}".strip()
+    return f"{answer.status} {readable(answer.body[:REASON_MAX].decode('utf-8', 'replace'))}".strip()

@@ -127,6 +127,23 @@ def test_no_answer_ends_the_couriers(store: Database, tmp_path: Path, answer: st
     assert all(reason.isprintable() and len(reason) < 300 for reason in reasons)
 
 
+@pytest.mark.parametrize("body", [b"<html>conflict</html>", b'{"error": "again"}', b""])
+def test_that_something_is_there_already_needs_a_receipt(store: Database, tmp_path: Path, body: bytes) -> None:
+    """Where the format has one: a page of something in between must not end the waiting."""
+    for number in range(18):
+        add(store, f"r{number}", *[hit(f"r{number}")] * (number < 3))
+    sink = {"name": "json", "kinds": ["hits", "reads"]}
+    with running(Sayer()) as server, Node(settings_for(tmp_path / "state", {**sink, "url": server.url})) as node:
+        server.said = b"HTTP/1.1 409 Conflict\r\n\r\n" + body
+        node.run(60)
+        assert (outbox(store)["read"], outbox(store)["hit"]) == (18, 3)
+        server.said = server.good.replace(b"200", b"409")
+        forgive(node)
+        node.run(10)
+    assert not set(outbox(store)) - {"sms"}
+    assert store.execute("SELECT count(*) FROM refused").fetchone()[0] == 0
+
+
 STATUSES = st.sampled_from([200, 201, 204, 302, 400, 401, 404, 409, 413, 418, 429, 500, 503]) | st.integers(100, 999)
 WORDS = st.text(st.characters(max_codepoint=255, blacklist_characters="\r\n"), max_size=40)
 WISHES = WORDS | st.integers().map(str) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,6} Nov \d{1,9} \d\d:\d\d:\d\d \w{1,5}")

@@ -67,14 +67,13 @@ class Line:
 
     def _judge(self, answer: Answer, request: Request) -> Outcome:
         problem, reason = _problem(answer.status), _reason(answer)
-        if answer.status == DUPLICATE:
-            return Outcome("taken", took_s=answer.took_s)
-        if 200 <= answer.status < 300:
+        if 200 <= answer.status < 300 or answer.status == DUPLICATE:
             try:
                 refused = self.format.receipt(answer, request).refused
                 return Outcome("taken", refused=refused, took_s=answer.took_s)
             except NoReceipt as error:
-                return Outcome("again", str(error))
+                if answer.status != DUPLICATE:
+                    return Outcome("again", str(error))
         if answer.status in REFUSALS:
             return Outcome("refused", problem, reason)
         if answer.status in PASSING or answer.status >= 500:

@@ -15,7 +15,7 @@ from sqlite_utils import Database
 from uplink_kit import Node, add, hit, outbox, running, settings_for
 
 from anpr_node.uplink.backoff import WISH_MAX_S
-from anpr_node.uplink.transport import Answer
+from anpr_node.uplink.transport import ANSWER_BYTES_MAX, Answer, Transport
 
 FORMATS = ["json", "openalpr", "platerecognizer", "clickhouse"]
 BATCH = b"@batch@"
@@ -125,6 +125,14 @@ def test_no_answer_ends_the_couriers(store: Database, tmp_path: Path, answer: st
     assert not set(outbox(store)) - {"sms"}
     reasons = [reason for (reason,) in store.execute("SELECT reason FROM refused")]
     assert all(reason.isprintable() and len(reason) < 300 for reason in reasons)
+
+
+def test_of_a_page_that_says_to_look_elsewhere_no_more_is_read_than_of_others(tmp_path: Path) -> None:
+    with running(Sayer()) as server:
+        server.said = b"HTTP/1.1 302 x\r\nLocation: /x\r\n\r\n" + b"x" * (ANSWER_BYTES_MAX + 1000)
+        transport = Transport(settings_for(tmp_path, {"name": "zone", "url": server.url}).sinks[0])
+        assert len(transport.post(server.url, b"", {}, 10).body) == ANSWER_BYTES_MAX
+        transport.close()
 
 
 @pytest.mark.parametrize("body", [b"<html>conflict</html>", b'{"error": "again"}', b""])

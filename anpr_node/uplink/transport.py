@@ -163,6 +163,13 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
+class _Session(requests.Session):
+    """Looks at no place that it is sent to, nor reads the whole page that comes with it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: redirections are not followed."""
+
+
 class Transport:
     """Use it from one thread; `abort` may be called from any."""
 
@@ -227,7 +234,7 @@ class Transport:
         files = self._stamp()
         if self._session is None or files != self._files:
             self.close()
-            session, self._files = requests.Session(), files
+            session, self._files = _Session(), files
             session.trust_env = False
             if self._sink.cert_file is not None and self._sink.key_file is not None:
                 session.cert = (self._sink.cert_file, self._sink.key_file)

@@ -123,6 +123,7 @@ def _print_csv(reads: list[FoundRead]) -> None:
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_as_row(read) for read in reads)
+    sys.stdout.flush()
 
 
 SHAPES = {None: _print_table, "json": _print_json, "csv": _print_csv}

@@ -138,7 +138,7 @@ def _signing_key(folder: Path) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(secret_for(folder, "evidence"))
     except (InvalidTag, ValueError) as error:
         raise EvidenceError(
-            f"{folder / 'evidence.secret'} holds no key that fits: bring it back from a copy, or take it away for a new signer"
+            f"{folder / 'evidence.secret'} holds no key that fits: bring back a copy, or take it away for a new signer"
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -167,3 +168,14 @@ def test_a_secret_of_another_key(settings: Settings, tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["evidence", "export", *options])
     assert result.exit_code == 1, result.output
     assert "holds no key that fits" in result.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_store_of_another_account_names_its_owner(folder: Path) -> None:
+    state = folder / "state"
+    for path in (*state.iterdir(), state):
+        path.chmod(0o700)
+        os.chown(path, 65534, -1)
+    owner = pwd.getpwuid(65534).pw_name
+    result = run("status", "--config", folder / "node.toml")
+    said_in_one_line(result, f"belongs to the account {owner}: sudo -u {owner} anpr-node")

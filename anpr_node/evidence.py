@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlite_utils import Database
 
@@ -134,7 +134,12 @@ def pack(files: dict[str, bytes], folder: Path, now_ns: int) -> bytes:
 
 
 def _signing_key(folder: Path) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(secret_for(folder, "evidence"))
+    try:
+        return Ed25519PrivateKey.from_private_bytes(secret_for(folder, "evidence"))
+    except (InvalidTag, ValueError) as error:
+        raise EvidenceError(
+            f"{folder / 'evidence.secret'} holds no key that fits: bring back a copy, or take it away for a new signer"
+        ) from error
 
 
 def fingerprint_of(folder: Path) -> str:

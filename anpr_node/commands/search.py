@@ -15,7 +15,7 @@ import click
 from anpr_node.commands.group import NS_PER_S, main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.config import Settings
-from anpr_node.errors import AnprError
+from anpr_node.errors import AnprError, QueryError
 
 if TYPE_CHECKING:
     from anpr_node.store.finding import FoundRead
@@ -29,7 +29,7 @@ MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", 
 @click.argument("pattern")
 @click.option("--from", "from_", type=click.DateTime(MOMENTS), help="Not before, UTC.")
 @click.option("--to", type=click.DateTime(MOMENTS), help="Before, UTC.")
-@click.option("--country", help="Only this country's plates, e.g. B.")
+@click.option("--country", help="Only this country's plates, e.g. B or BE.")
 @click.option("--direction", type=click.Choice(DIRECTIONS), help="Only vehicles going this way.")
 @click.option("--category", help="Only reads that were hits of this category, e.g. seize.")
 @click.option("--near", is_flag=True, help="Also what the plate may have been misread as, like O for 0 or B for 8.")
@@ -42,7 +42,8 @@ MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", 
 def search(settings: Settings, pattern: str, near: bool, shape: str | None, **options: Any) -> None:
     """Find reads by PATTERN: a plate, with ? for one character and * for any.
 
-    Newest first. Times are UTC. Every search is written into the audit, also one that is refused (exit code 3).
+    Newest first. Times are UTC. Every search is written into the audit, also one that is refused (exit
+    code 3) or that no read can fit (exit code 2).
 
     \b
     anpr-node search '1-ABC-*' --reason "burglary Rue Haute" --case LI.17.2026/1234
@@ -55,7 +56,10 @@ def search(settings: Settings, pattern: str, near: bool, shape: str | None, **op
     query = _query(pattern, near, **options)
     with use_store(settings.state_folder) as database:
         now_ns = clock.utc_ns(clock.monotonic_ns())
-        answer = searching.search(database, settings.state_folder, query, settings.policy.terms, now_ns)
+        try:
+            answer = searching.search(database, settings.state_folder, query, settings.policy.terms, now_ns)
+        except QueryError as error:
+            raise click.UsageError(str(error)) from error
     SHAPES[shape](answer.reads)
     click.echo(f"{len(answer.reads)} reads", err=True)
     if len(answer.reads) == query.wanted.limit:
@@ -69,8 +73,6 @@ def _query(pattern: str, near: bool, **options: Any) -> Any:
     from anpr_node.store.finding import Criteria
 
     text = searching.normalise_pattern(pattern)
-    if near and set(text) & set(searching.WILDCARDS):
-        raise click.UsageError("--near is for a whole plate: leave out ? and *")
     wanted = Criteria(
         text,
         ns_of(options["from_"]),
@@ -121,6 +123,7 @@ def _print_csv(reads: list[FoundRead]) -> None:
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_as_row(read) for read in reads)
+    sys.stdout.flush()
 
 
 SHAPES = {None: _print_table, "json": _print_json, "csv": _print_csv}

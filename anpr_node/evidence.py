@@ -33,6 +33,7 @@ from anpr_node.store.sealing import open_box
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "signature", "signer"
 OWN = frozenset({MANIFEST, SIGNATURE, PUBLIC_KEY})
+PICTURES = ("patch", "overview")
 PACKAGE_BYTES_MAX = 100_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """A package's files carry no time of their own: the record says when."""
@@ -139,7 +140,7 @@ def _files(database: Database, folder: Path, read_id: str, row: dict[str, Any]) 
     readable = {k: b64encode(v).decode() if isinstance(v, bytes) else v for k, v in row.items()}
     files = {"record.json": _json(readable)}
     sealed = row["sealed"] is not None
-    for kind in ("patch", "overview"):
+    for kind in PICTURES:
         picture = load_evidence(database, read_id, kind)
         if picture is not None:
             files[f"{kind}.sealed" if sealed else f"{kind}.jpg"] = picture[0]
@@ -218,7 +219,7 @@ def verify(content: bytes, signer: str | None = None) -> Verdict:
 
 def _corrected_by(record: bytes) -> tuple[str, ...]:
     """None in a package of an earlier version, and in one that is no read's."""
-    with contextlib.suppress(ValueError, AttributeError):
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
         return tuple(json.loads(record).get("corrected_by", ()))
     return ()
 
@@ -233,15 +234,21 @@ def unseal(content: bytes, private: X25519PrivateKey, signer: str | None = None)
     """
     verify(content, signer)
     files = _unpack(content)
-    record = json.loads(files.get("record.json", b"{}"))
-    if not record.get("sealed"):
-        raise EvidenceError("nothing in it is sealed: unzip it")
-    secret = json.loads(open_box(private, b64decode(record.pop("sealed"))))
+    try:
+        record = dict(json.loads(files.get("record.json", b"{}")))
+        if not record.get("sealed"):
+            raise EvidenceError("nothing in it is sealed: unzip it")
+        secret = dict(json.loads(open_box(private, b64decode(record.pop("sealed")))))
+        hashes = dict(secret["sha256"])
+    except EvidenceError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceError("it holds no record of a sealed read") from error
     opened = {"record.json": _json({**record, **secret})}
-    for kind, digest in secret["sha256"].items():
+    for kind in PICTURES:  # whoever makes a package chooses its names, and must not choose where they are written
         if f"{kind}.sealed" in files:
             picture = opened[f"{kind}.jpg"] = open_box(private, files[f"{kind}.sealed"])
-            if hashlib.sha256(picture).hexdigest() != digest:
+            if hashlib.sha256(picture).hexdigest() != hashes.get(kind):
                 raise EvidenceError(f"{kind}.sealed is not the picture that was sealed with this record")
     return opened
 

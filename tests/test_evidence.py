@@ -9,6 +9,7 @@ import resource
 import signal
 import time
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -320,3 +321,24 @@ def test_what_does_not_open_says_why(store: Database, config: Path, tmp_path: Pa
     with pytest.raises(EvidenceError, match="not the picture"):
         packages.unseal(packages.pack(content, tmp_path / "state", 0), load_private(private))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "record", [b"[]", b"7", b'"x"', b'{"sealed": "AAAA"}', b'{"sealed": 7}', b'{"corrected_by": 7}']
+)
+def test_a_package_of_anybodys_making_is_said_to_be_none(tmp_path: Path, record: bytes) -> None:
+    package = packages.pack({"record.json": record}, tmp_path / "other", 0)
+    with pytest.raises((EvidenceError, StoreError)):
+        packages.unseal(package, X25519PrivateKey.generate())
+    packages.verify(package)
+
+
+def test_a_package_does_not_choose_where_its_files_are_written(tmp_path: Path) -> None:
+    private = X25519PrivateKey.generate()
+    seal = Seal(private.public_key())
+    name, jpeg = "../../evil", b"x"
+    secret = {"vrm": "1ABC123", "sha256": {name: hashlib.sha256(jpeg).hexdigest()}}
+    record = {"sealed": b64encode(seal.close(json.dumps(secret).encode())).decode()}
+    files = {"record.json": json.dumps(record).encode(), f"{name}.sealed": seal.close(jpeg)}
+    opened = packages.unseal(packages.pack(files, tmp_path / "other", 0), private)
+    assert list(opened) == ["record.json"]

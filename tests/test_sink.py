@@ -151,4 +151,7 @@ def test_wrong_use_is_said_in_words(tmp_path: Path) -> None:
     pem = tmp_path / "pem"
     pem.write_text("")
     assert "come together" in call("--cert", str(pem)).output
+    assert "is empty: put the token into it" in call("--token-file", str(pem)).output
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    assert "one line of printable ASCII" in call("--token-file", str(tmp_path / "token")).output
     assert "the sink cannot run" in call("--cert", str(pem), "--key", str(pem)).output

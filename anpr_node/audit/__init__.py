@@ -5,8 +5,9 @@
 A line names no plate, save in `detail`, which is encrypted where the folder has a key.
 """
 
-from anpr_node.audit.chain import FILE_NAME, FIRST, HEAD_NAME, By, Line, append, head, read
+from anpr_node.audit.chain import FILE_NAME, GAP, By, Line, append, read
 from anpr_node.audit.configuration import CONFIGURATION_NAME, note_configuration
+from anpr_node.audit.end import FIRST, HEAD_NAME, UNREADABLE, head
 from anpr_node.audit.entry import Entry
 from anpr_node.audit.verification import Flaw, verify
 
@@ -14,7 +15,9 @@ __all__ = [
     "CONFIGURATION_NAME",
     "FILE_NAME",
     "FIRST",
+    "GAP",
     "HEAD_NAME",
+    "UNREADABLE",
     "By",
     "Entry",
     "Flaw",

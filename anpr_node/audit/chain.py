@@ -1,7 +1,7 @@
 """Adds lines to the audit's file and reads them: each carries the hash of the one before. Nothing here changes a line.
 
-The hash is keyed, so that nobody without the folder's secret can make a chain that holds. `head` is for the uplink: a
-head that is known elsewhere shows when lines are cut off the end.
+The hash is keyed, so that nobody without the folder's secret can make a chain that holds. Where the file does not end
+as its head says, a line that tells so is written before all others: lines that were cut off stay missed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from anpr_node.audit.end import HEAD_NAME, End, misfit, note_head
 from anpr_node.audit.entry import Entry, dump, limited
 from anpr_node.errors import StoreError
 from anpr_node.store.key import derive, load_key, secret_for
 
 FILE_NAME = "audit.jsonl"
-HEAD_NAME = "audit.head"
-FIRST = "0" * 64
+GAP = "audit_gap"
+"""The action of a line before which others are missing."""
+NO_LINE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
+"""What reading bytes that are none of the node's lines may raise."""
 NONCE_BYTES = 12
 TAIL_BYTES = 65_536
 """Longer than any line that is written here: the last one is found by reading so much of the end, or twice that …"""
@@ -76,21 +79,41 @@ def append(folder: Path, entry: Entry, at_ns: int | None = None) -> Line:
         secret, key = secret_for(folder, "audit"), load_key(folder)
         with _locked(folder) as handle:
             _mend(handle)
-            last = _last(handle)
-            moment_ns = time.time_ns() if at_ns is None else at_ns
-            body = {"seq": last[0] + 1, "at_ns": moment_ns, **limited(entry), "prev": last[1]}
-            if key is not None and entry.detail:
-                body["detail"] = _close(key, body["detail"], body["seq"])
-            digest = chained(secret, body)
-            with _whole_or_not_at_all(handle):
-                _write_all(handle, dump({**body, "hash": digest}) + b"\n")
-                os.fsync(handle)
-                _note_head(folder, body["seq"], digest)
+            book = _Book(folder, handle, secret, key, time.time_ns() if at_ns is None else at_ns)
+            last = _last(handle, secret)
+            if last == End() and not (folder / HEAD_NAME).exists():
+                note_head(folder, secret, last.seq, last.hash)  # from now on a file without one is none of ours
+            if problem := misfit(folder, secret, last):
+                last = _add(book, last, Entry("node", GAP, "found", reason=problem))
+            last = _add(book, last, entry)
     except OSError as error:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"the audit cannot be written: {error.strerror}; free space or replace the card") from error
-    return Line(body["seq"], moment_ns, entry, digest)
+    return Line(last.seq, book.at_ns, entry, last.hash)
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """The open file, what a line of it is made with, and when."""
+
+    folder: Path
+    handle: int
+    secret: bytes
+    key: bytes | None
+    at_ns: int
+
+
+def _add(book: _Book, last: End, entry: Entry) -> End:
+    body = {"seq": last.seq + 1, "at_ns": book.at_ns, **limited(entry), "prev": last.hash}
+    if book.key is not None and entry.detail:
+        body["detail"] = _close(book.key, body["detail"], body["seq"])
+    digest = chained(book.secret, body)
+    with _whole_or_not_at_all(book.handle):
+        _write_all(book.handle, dump({**body, "hash": digest}) + b"\n")
+        os.fsync(book.handle)
+        note_head(book.folder, book.secret, body["seq"], digest)
+    return End(body["seq"], digest, last.hash)
 
 
 @contextmanager
@@ -139,15 +162,17 @@ def _mend(handle: int) -> None:
         os.ftruncate(handle, os.fstat(handle).st_size - torn)
 
 
-def _last(handle: int) -> tuple[int, str]:
+def _last(handle: int, secret: bytes) -> End:
     lines = _tail(handle).splitlines()
     if not lines:
-        return 0, FIRST
+        return End()
     try:
         last = json.loads(lines[-1])
-        return int(last["seq"]), str(last["hash"])
-    except (ValueError, KeyError, TypeError):
-        return 0, hashlib.sha256(lines[-1]).hexdigest()  # verify shows where the chain was broken; writing goes on
+        body = {name: value for name, value in last.items() if name != "hash"}
+        digest = str(last["hash"])
+        return End(int(last["seq"]), digest, str(last["prev"]), chained(secret, body) == digest)
+    except NO_LINE:  # verify shows where the chain was broken; writing goes on
+        return End(0, hashlib.sha256(lines[-1]).hexdigest(), "", holds=False)
 
 
 def chained(secret: bytes, body: dict[str, Any]) -> str:
@@ -174,29 +199,6 @@ def _open(key: bytes | None, detail: Any, seq: int) -> dict[str, Any]:
         return {"encrypted": True}
 
 
-def _note_head(folder: Path, seq: int, digest: str) -> None:
-    """Keep the head beside the file as well; a power cut between the two leaves it one line behind, which is right."""
-    replace(folder / HEAD_NAME, f"{seq}:{digest}\n".encode("ascii"))
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a small file, whole or not at all."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-
-
-def head(folder: Path) -> str:
-    """The last line's number and hash as `SEQ:HASH`, for whoever keeps it elsewhere; `0:000…` before the first."""
-    try:
-        return (folder / HEAD_NAME).read_text("ascii").strip()
-    except FileNotFoundError:
-        return f"0:{FIRST}"
-
-
 def read(folder: Path) -> Iterator[Line]:
     """The lines that can be read, oldest first; whether they are true is what `verify` says."""
     key = load_key(folder)
@@ -207,7 +209,7 @@ def read(folder: Path) -> Iterator[Line]:
             yield Line(
                 row["seq"], row["at_ns"], Entry(**fields, detail=_open(key, row["detail"], row["seq"])), row["hash"]
             )
-        except (ValueError, KeyError, TypeError):
+        except NO_LINE:
             continue
 
 

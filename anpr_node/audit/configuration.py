@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from anpr_node.audit.chain import append, replace
+from anpr_node.audit.chain import append
+from anpr_node.audit.end import replace
 from anpr_node.audit.entry import Entry, dump
 
 CONFIGURATION_NAME = "configuration.json"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from anpr_node.audit.chain import FILE_NAME, FIRST, HEAD_NAME, chained, head, raw_lines
+from anpr_node.audit.chain import FILE_NAME, GAP, NO_LINE, chained, raw_lines
+from anpr_node.audit.end import HEAD_NAME, End, misfit
 from anpr_node.audit.entry import dump
 from anpr_node.store.key import secret_for
 
@@ -30,19 +30,25 @@ def verify(folder: Path, anchors: tuple[str, ...] = ()) -> tuple[int, list[Flaw]
     lines = raw_lines(folder)
     flaws: list[Flaw] = []
     hashes: dict[int, str] = {}
-    seq, previous = 0, FIRST
+    end = End()
     for number, raw in enumerate(lines, 1):
-        problem, at, digest = _examine(secret, raw, seq, previous)
+        problem, end = _examine(secret, raw, end)
         if problem:
             flaws.append(Flaw(number, problem))
-        seq, previous = at, digest
-        hashes[seq] = digest
+        hashes[end.seq] = end.hash
     if _unfinished(folder):
         flaws.append(Flaw(len(lines) + 1, "the last line is not finished"))
-    heads = [h for h in (head(folder), *anchors) if not h.startswith("0:")]
-    if lines and not (folder / HEAD_NAME).exists():
-        flaws.append(Flaw(0, f"{HEAD_NAME} beside the file is missing"))
+    flaws += _compare_own_head(folder, secret, end)
+    heads = [anchor for anchor in anchors if not anchor.startswith("0:")]
     return len(lines), flaws + [flaw for h in heads if (flaw := _compare_head(hashes, h))]
+
+
+def _compare_own_head(folder: Path, secret: bytes, end: End) -> list[Flaw]:
+    try:
+        problem = misfit(folder, secret, end)
+    except OSError as error:
+        problem = f"{HEAD_NAME}: {error.strerror}"
+    return [Flaw(0, problem)] if problem else []
 
 
 def _unfinished(folder: Path) -> bool:
@@ -53,26 +59,29 @@ def _unfinished(folder: Path) -> bool:
     return bool(content) and not content.endswith(b"\n")
 
 
-def _examine(secret: bytes, raw: bytes, seq: int, previous: str) -> tuple[str, int, str]:
-    """What is wrong with a line, and its number and hash, which the next line goes on from."""
+def _examine(secret: bytes, raw: bytes, before: End) -> tuple[str, End]:
+    """What is wrong with a line, and the end that it makes, which the next line goes on from."""
     try:
         row = json.loads(raw)
         body = {name: value for name, value in row.items() if name != "hash"}
         at, digest = int(row["seq"]), str(row["hash"])
+        end = End(at, digest, str(row["prev"]), chained(secret, body) == digest)
         canonical = dump(row) == raw
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "it is no line of the audit", seq + 1, hashlib.sha256(raw).hexdigest()
+    except NO_LINE:
+        return "it is no line of the audit", End(before.seq + 1, hashlib.sha256(raw).hexdigest(), "", holds=False)
     if not canonical:
         problem = "it was rewritten: it is not spelt as the node spells it"
-    elif not hmac.compare_digest(chained(secret, body), digest):
+    elif not end.holds:
         problem = "it was altered: its hash does not fit"
-    elif at != seq + 1:
-        problem = f"it is number {at}, where {seq + 1} should be: lines were removed, inserted or reordered"
-    elif row["prev"] != previous:
+    elif at != before.seq + 1:
+        problem = f"it is number {at}, where {before.seq + 1} should be: lines were removed, inserted or reordered"
+    elif row["prev"] != before.hash:
         problem = "it does not follow the line before it"
+    elif row.get("action") == GAP:
+        problem = f"before it the end of the audit was not what the node had written: {row.get('reason')}"
     else:
         problem = ""
-    return problem, at, digest
+    return problem, end
 
 
 def _compare_head(hashes: dict[int, str], anchor: str) -> Flaw | None:

@@ -28,7 +28,9 @@ from urllib3.exceptions import HTTPError
 
 from anpr_node import __version__
 from anpr_node.config import SinkSection
+from anpr_node.errors import ConfigError
 from anpr_node.uplink.backoff import WISH_MAX_S
+from anpr_node.uplink.token import read_token
 
 CONNECT_S = 15.0
 BLOCK_BYTES = 1 << 14
@@ -255,7 +257,7 @@ class Transport:
 
     def _secrets(self) -> dict[str, str]:
         sink = self._sink
-        token = Path(sink.token_file).read_text("utf-8").strip() if sink.token_file else ""
+        token = read_token(Path(sink.token_file)) if sink.token_file else ""
         if sink.format == "clickhouse":
             return {"X-ClickHouse-User": sink.user or "default", **({"X-ClickHouse-Key": token} if token else {})}
         return {"Authorization": f"Bearer {token}"} if token else {}
@@ -263,6 +265,8 @@ class Transport:
 
 def _in_words(error: Exception) -> str:
     """The innermost reason, in one line, without the address that is in the settings anyway."""
+    if isinstance(error, ConfigError):
+        return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return f"no secure connection: {_innermost(error)}"
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):

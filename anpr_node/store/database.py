@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -56,8 +57,29 @@ def open_store(folder: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database
     except StoreError:
         raise
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"cannot open {path}: {error}; is the folder writable and the card not full?") from error
+        raise cannot_open(path, error) from error
     return database
+
+
+def cannot_open(path: Path, error: OSError | sqlite3.Error) -> StoreError:
+    """The error to raise for a file of the state folder that does not open, with what helps."""
+    if isinstance(error, sqlite3.Error) and is_damage(error):
+        return StoreDamaged(f"cannot open {path}: {error}; start the node: it sets the file aside and goes on")
+    owner = _foreign_owner(path.parent)
+    if owner is not None:
+        return StoreError(f"cannot open {path}: it belongs to the account {owner}: sudo -u {owner} anpr-node …")
+    return StoreError(f"cannot open {path}: {error}; is the folder writable and the card not full?")
+
+
+def _foreign_owner(folder: Path) -> str | None:
+    """Whose folder it is, where it is another account's and we may not write there."""
+    with suppress(OSError):
+        uid = folder.stat().st_uid
+        if uid != os.geteuid() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            with suppress(KeyError):
+                return pwd.getpwuid(uid).pw_name
+            return f"#{uid}"
+    return None
 
 
 def store_error(what: str, error: sqlite3.Error) -> StoreError:

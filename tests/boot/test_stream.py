@@ -13,7 +13,8 @@ import pytest
 
 from boot import variants
 from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
-from boot.machine import Shell, UserModeLinux, powered
+from boot.console import Shell
+from boot.machine import UserModeLinux, powered
 from boot.test_boot import wait_for_reads
 
 BREAK_EVERY, PORT = 7, 8000

@@ -213,6 +213,21 @@ def read(folder: Path) -> Iterator[Line]:
             continue
 
 
+@contextmanager
+def held_still(folder: Path) -> Iterator[None]:
+    """Nobody adds a line meanwhile: file and head belong together."""
+    try:
+        handle = os.open(folder / FILE_NAME, os.O_RDONLY)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
 def raw_lines(folder: Path) -> list[bytes]:
     """The finished lines as they stand in the file, without their ends."""
     try:

@@ -27,6 +27,11 @@ def verify(folder: Path, anchors: tuple[str, ...] = ()) -> tuple[int, list[Flaw]
     `anchors` are heads that were kept elsewhere, as `SEQ:HASH`; the one beside the file is always compared.
     """
     secret = secret_for(folder, "audit")
+    with held_still(folder):
+        return _verify(folder, secret, anchors)
+
+
+def _verify(folder: Path, secret: bytes, anchors: tuple[str, ...]) -> tuple[int, list[Flaw]]:
     lines = raw_lines(folder)
     flaws: list[Flaw] = []
     hashes: dict[int, str] = {}

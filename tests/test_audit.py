@@ -405,3 +405,22 @@ def test_changed_settings_are_written_down(tmp_path: Path) -> None:
         ("configuration", 3, {}),
         ("configuration", 1, {"store.quota_mb": 6}),
     ]
+
+
+def test_a_line_that_is_added_meanwhile_is_no_flaw(tmp_path: Path) -> None:
+    """The verifier sees a file and its head that belong together, however fast lines come."""
+    audit.append(tmp_path, Entry("jan", "status"))
+    stopping = threading.Event()
+
+    def write() -> None:
+        while not stopping.is_set():
+            audit.append(tmp_path, Entry("jan", "status"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        flaws = [audit.verify(tmp_path)[1] for _ in range(60)]
+    finally:
+        stopping.set()
+        writer.join()
+    assert flaws == [[]] * 60

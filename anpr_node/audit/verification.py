@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from anpr_node.audit.chain import FILE_NAME, GAP, NO_LINE, chained, raw_lines
+from anpr_node.audit.chain import FILE_NAME, GAP, NO_LINE, chained, held_still, raw_lines
 from anpr_node.audit.end import HEAD_NAME, End, misfit
 from anpr_node.audit.entry import dump
 from anpr_node.store.key import secret_for

@@ -26,17 +26,20 @@ STRAY_MIN_PX = 0.35
 """A station this near to the line is never thrown out of the fit."""
 INLIERS_MIN = 0.5
 RISE_MIN_LEVELS = 6.0
+BAND_SHARE = 41 / 110
+"""Width of the blue band at a plate's end, as a share of the plate's height: seen from the side it is narrower."""
+BAND_REACH_SHARE = 0.12
+BAND_PARALLEL_COSINE = 0.998
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side as a line: middle, unit direction, and the outward normal; `spread_px` says how soft its edge is."""
+    """One side as a line: middle, unit direction, and the outward normal."""
 
     middle: tuple[float, float]
     along: tuple[float, float]
     outward: tuple[float, float]
     found: bool
-    spread_px: float | None = None
 
 
 def sides_of(pixels: Plane, corners: Corners) -> tuple[Side, Side, Side, Side]:
@@ -46,6 +49,7 @@ def sides_of(pixels: Plane, corners: Corners) -> tuple[Side, Side, Side, Side]:
     reach = max(3.0, float(height) * REACH_SHARE)
     centre = points.mean(axis=0)
     top, right, bottom, left = (_side(pixels, points[n], points[(n + 1) % 4], centre, reach) for n in range(4))
+    right, left = (_past_band(pixels, side, float(height), centre) for side in (right, left))
     return top, right, bottom, left
 
 
@@ -54,6 +58,38 @@ def corners_of(sides: tuple[Side, Side, Side, Side], rough: Corners) -> Corners:
     top, right, bottom, left = sides
     pairs = ((left, top), (top, right), (right, bottom), (bottom, left))
     return tuple(_meet(one, other) or point for (one, other), point in zip(pairs, rough, strict=True))
+
+
+def _past_band(pixels: Plane, side: Side, height: float, centre: Float) -> Side:
+    """The plate's own end where the side found is only that of the bright ground: a dark band follows there."""
+    if not side.found:
+        return side
+    middle, along, outward = np.array(side.middle), np.array(side.along), np.array(side.outward)
+    half = along * height * 0.5
+    end = middle + outward * height * BAND_SHARE
+    levels = _levels_beyond(pixels, middle, along, outward, height)
+    within, beyond = levels[_from_to(0.08, 0.26)], levels[_from_to(0.46, 0.56)]
+    if float(np.median(within)) < float(np.median(beyond)) + RISE_MIN_LEVELS:
+        return side
+    last = _side(pixels, end - half, end + half, centre, max(2.0, height * BAND_REACH_SHARE))
+    parallel = abs(float(np.array(last.along) @ along)) > BAND_PARALLEL_COSINE
+    return last if last.found and parallel else side
+
+
+BEYOND = np.arange(0.0, 0.6, 0.02)
+
+
+def _from_to(low: float, high: float) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = (low <= BEYOND) & (high >= BEYOND)
+    return inside
+
+
+def _levels_beyond(pixels: Plane, middle: Float, along: Float, outward: Float, height: float) -> Float:
+    """Grey values outwards from a side, each the median over the middle half of it: no letter of a band counts."""
+    across = np.linspace(-0.35, 0.35, STATIONS) * height
+    points = middle + BEYOND[:, None, None] * height * outward + across[None, :, None] * along
+    levels: Float = np.median(sample(pixels, points), axis=1)
+    return levels
 
 
 def _side(pixels: Plane, start: Float, end: Float, centre: Float, reach: float) -> Side:
@@ -77,8 +113,7 @@ def _side(pixels: Plane, start: Float, end: Float, centre: Float, reach: float) 
     middle = (start + end) / 2 + outward * level
     normal = np.array([direction[1], -direction[0]])
     normal = normal if float(normal @ outward) > 0 else -normal
-    spread = _spread(profiles, offsets, level + slope * (shares - 0.5))
-    return Side(_pair(middle), _pair(direction), _pair(normal), found=True, spread_px=spread)
+    return Side(_pair(middle), _pair(direction), _pair(normal), found=True)
 
 
 def _edges(profiles: Float, offsets: Float) -> Float:
@@ -123,33 +158,6 @@ def _line(at: Float, offset: Float) -> tuple[float, float] | None:
         limit = max(STRAY_MIN_PX, 2.5 * float(np.nanmedian(off[good])))
         good = ~np.isnan(offset) & (off < limit)
     return float(slope), float(level)
-
-
-def _spread(profiles: Float, offsets: Float, edge: Float) -> float | None:
-    """Standard deviation of the edge's own blur, in pixels, from all profiles laid over each other at the edge."""
-    from_edge = offsets[None] - edge[:, None]
-    window = np.abs(from_edge) < 5.0
-    bins = np.arange(-5.0, 5.0 + STEP_PX, STEP_PX)
-    which = np.digitize(from_edge[window], bins)
-    values = profiles[window]
-    mean = np.array([values[which == n].mean() if (which == n).any() else np.nan for n in range(1, len(bins))])
-    if np.isnan(mean).any():
-        return None
-    fall = -np.diff(mean)
-    middle = int(np.argmax(fall[8:-8])) + 8
-    # only the fall itself: what lies beyond is the border line on one side and the car on the other
-    low = middle
-    while low > 0 and fall[low - 1] > 0.08 * fall[middle]:
-        low -= 1
-    high = middle
-    while high < len(fall) - 1 and fall[high + 1] > 0.08 * fall[middle]:
-        high += 1
-    weight = fall[low : high + 1]
-    at = np.arange(low, high + 1) * STEP_PX
-    if fall[middle] <= 0 or weight.sum() <= 0:
-        return None
-    mean_at = float((weight * at).sum() / weight.sum())
-    return float(np.sqrt((weight * (at - mean_at) ** 2).sum() / weight.sum()))
 
 
 def sample(pixels: Plane, points: Float) -> Float:

@@ -1,7 +1,7 @@
 """How plates move past the camera, from a few sightings of one passage: tilt, side angle, distance, blur at speed.
 
-A plate of known width is as far away as it looks small; its path over the road is a straight line in space, and the
-picture of the road's direction tells how the camera hangs. One pinhole, no lens distortion.
+A plate of known width is as far away as it looks small, and it drives straight on at one speed for the moment that it
+is seen; the path that looks in the picture as the plate did tells how the camera hangs. One pinhole, no distortion.
 """
 
 from __future__ import annotations
@@ -13,47 +13,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from anpr_node.calibration.path import Optics, Path, fit_path
 from anpr_node.calibration.plate import PlateMeasures
 
 Float = NDArray[np.float64]
 
-PLATE_WIDTH_M = 0.52
 SIGHTINGS_MIN = 3
-TRAVEL_MIN_M = 1.5
-BESIDE_MAX_M = 0.15
-"""A passage seen over less of the road than this tells no direction."""
-ROUNDS = 3
+TILT_DOUBT_MAX_DEG = 1.0
 GAP_NS_MAX = 400_000_000
 JUMP_WIDTHS_MAX = 1.8
 KMH_PER_MPS = 3.6
 
 
 @dataclass(frozen=True, slots=True)
-class Optics:
-    """What turns pixels into angles: focal length and size of the picture, both in its own pixels."""
-
-    focal_px: float
-    columns: int
-    rows: int
-
-    def ray(self, u: float, v: float) -> Float:
-        """Direction of a pixel: right, down, forward."""
-        return np.array([(u - self.columns / 2) / self.focal_px, (v - self.rows / 2) / self.focal_px, 1.0])
-
-
-@dataclass(frozen=True, slots=True)
 class MotionMeasures:
-    """One passage. `tilt_deg` is how far the camera looks down on the plate, `side_deg` how far from beside."""
+    """One passage, as the plate crosses the middle row of the picture, wherever on its way it was seen.
+
+    `tilt_deg` is how far the camera looks down on the plate, `side_deg` how far from beside.
+    """
 
     tilt_deg: float
     side_deg: float
     distance_m: float
-    px_per_m: float
-    speed_kmh: float | None
-    middle: PlateMeasures
-    """The sighting that the angles are of."""
     blur_px_per_mps_s: float
     """Pixels of smear per metre that the plate moves while the shutter is open."""
+    seen: tuple[PlateMeasures, ...]
+    """The sightings that tell so."""
 
     def blur_px(self, speed_kmh: float, exposure_us: float) -> float:
         """Smear at a speed and an exposure."""
@@ -93,74 +78,20 @@ def _measure(passage: Sequence[PlateMeasures], optics: Optics) -> MotionMeasures
     seen = [m for m in passage if m.one_line]
     if len(seen) < SIGHTINGS_MIN:
         return None
-    direction = np.array([0.0, 0.0, 1.0])
-    for _ in range(ROUNDS):
-        places = np.array([_place(m, optics, direction) for m in seen])
-        if not _is_a_drive(places):
-            return None
-        direction = _line_through(places)
-    return _as_measures(seen, places, direction, optics)
+    path = fit_path(seen, optics)
+    if path is None or path.doubt_deg > TILT_DOUBT_MAX_DEG:
+        return None
+    return _as_measures(seen, path, optics)
 
 
-def _is_a_drive(places: Float) -> bool:
-    """Whether the places lie along a line, far enough from each other to show its direction."""
-    travel = float(np.linalg.norm(places[-1] - places[0]))
-    own = _line_through(places)
-    centred = places - places.mean(axis=0)
-    beside = centred - np.outer(centred @ own, own)
-    return travel >= TRAVEL_MIN_M and float(np.sqrt((beside**2).sum(axis=1).mean())) < BESIDE_MAX_M
-
-
-def _place(seen: PlateMeasures, optics: Optics, direction: Float) -> Float:
-    """Middle of the plate in space, in metres, with its long side at right angles to the road's direction."""
-    left, right = _ends(seen, optics)
-    across = _across(left, right, direction)
-    # a * right - b * left = width * across: two distances along two rays, by least squares
-    rays = np.stack([right, -left], axis=1)
-    (a, b), *_ = np.linalg.lstsq(rays, PLATE_WIDTH_M * across, rcond=None)
-    middle: Float = (a * right + b * left) / 2
-    return middle
-
-
-def _ends(seen: PlateMeasures, optics: Optics) -> tuple[Float, Float]:
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = seen.corners
-    return optics.ray((ax + dx) / 2, (ay + dy) / 2), optics.ray((bx + cx) / 2, (by + cy) / 2)
-
-
-def _across(left: Float, right: Float, direction: Float) -> Float:
-    """Direction of the plate's long side: in the plane of its rays, at right angles to the road."""
-    across = np.cross(np.cross(left, right), direction)
-    across = across / max(float(np.linalg.norm(across)), 1e-9)
-    unit: Float = across if float(across @ (right - left)) > 0 else -across
-    return unit
-
-
-def _line_through(places: Float) -> Float:
-    """Direction of the straight line through all places, away from the camera."""
-    _, _, axes = np.linalg.svd(places - places.mean(axis=0))
-    axis: Float = axes[0] if axes[0][2] > 0 else -axes[0]
-    return axis
-
-
-def _as_measures(seen: Sequence[PlateMeasures], places: Float, direction: Float, optics: Optics) -> MotionMeasures:
-    """At the sighting nearest to the middle of the stretch that was seen."""
-    middle = int(np.argmin(np.abs(places[:, 2] - places[:, 2].mean())))
-    left, right = _ends(seen[middle], optics)
-    across = _across(left, right, direction)
-    up = np.cross(across, direction)
-    up = up if up[1] < 0 else -up  # down is positive in the picture
-    place = places[middle]
-    sight = place / np.linalg.norm(place)
-    elapsed_s = (seen[-1].captured_ns - seen[0].captured_ns) / 1e9
-    speed = float(np.linalg.norm(places[-1] - places[0])) / elapsed_s * KMH_PER_MPS if elapsed_s > 0 else None
+def _as_measures(seen: Sequence[PlateMeasures], path: Path, optics: Optics) -> MotionMeasures:
+    tilt_deg, side_deg = path.angles_deg
     return MotionMeasures(
-        tilt_deg=math.degrees(math.asin(float(np.clip(-sight @ up, -1, 1)))),
-        side_deg=math.degrees(math.asin(float(np.clip(sight @ across, -1, 1)))),
-        distance_m=float(np.linalg.norm(place)),
-        px_per_m=seen[middle].width_px / PLATE_WIDTH_M,
-        speed_kmh=speed,
-        middle=seen[middle],
-        blur_px_per_mps_s=_smear(place, direction, optics),
+        tilt_deg=tilt_deg,
+        side_deg=side_deg,
+        distance_m=float(np.linalg.norm(path.place)),
+        blur_px_per_mps_s=_smear(path.place, path.direction, optics),
+        seen=tuple(seen),
     )
 
 

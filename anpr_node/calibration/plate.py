@@ -13,42 +13,36 @@ from numpy.typing import NDArray
 
 from anpr_node import pictures
 from anpr_node.calibration.edges import corners_of, sides_of
+from anpr_node.calibration.focus import edge_spread_px, in_strokes
 from anpr_node.records import Corners, Plane, PlateBox
 
 Float = NDArray[np.float64]
 
-TEXT_LEFT, TEXT_RIGHT = 0.13, 0.97
-"""Where the characters of a European plate stand, as shares of its width: the band at the left has letters of its
-own.
-"""
+TEXT_LEFT, TEXT_RIGHT = 0.15, 0.91
+"""Where the characters of a European plate stand, as shares of its width: bands at its ends have their own letters."""
 SQUARE_FACTOR = 520 / 340
-TEXT_TOP, TEXT_BOTTOM = 0.10, 0.90
+TEXT_TOP, TEXT_BOTTOM = 0.2, 0.8
+GROUND_PERCENTILE, INK_PERCENTILE = 60, 15
 SATURATED_LEVEL = 240
 SCALE = 2
 ONE_LINE_ASPECT = 3.0
-REBLUR_PX = 2.0
-ROWS_MEAN, ROWS_MEAN_SLANTED, SLANT_MAX = 5, 2, 0.1
-STRONG_SHARE = 0.1
-"""Sharpness is judged by the steepest tenth."""
-REBLUR_RATIOS = (
-    (1.05, 6.0),
-    (1.12, 4.5),
-    (1.23, 3.1),
-    (1.34, 2.12),
-    (1.41, 1.67),
-    (1.55, 1.23),
-    (1.69, 0.87),
-    (1.79, 0.72),
-    (2.0, 0.4),
-)
-"""How much a blur of REBLUR_PX flattens the strokes of a plate whose own blur is the second number; measured on
-rendered plates 110 to 270 px wide, see docs/calibration.md.
-"""
-SPREAD_MAX_PX = 6.0
 STROKE_SHARE = 10 / 520
 """Width of a stroke as a share of the plate's: 10 mm of 520."""
-CONTRAST_LEFT = ((0.0, 1.0), (0.14, 0.99), (0.21, 0.90), (0.35, 0.75), (0.61, 0.49), (0.88, 0.33), (1.5, 0.2))
-"""What a blur leaves of a stroke's contrast, by blur over stroke width; measured in the same way."""
+CONTRAST_LEFT = (
+    (0.0, 1.0),
+    (0.20, 0.992),
+    (0.22, 0.975),
+    (0.25, 0.960),
+    (0.27, 0.944),
+    (0.30, 0.924),
+    (0.33, 0.905),
+    (0.37, 0.872),
+    (0.44, 0.816),
+    (0.52, 0.747),
+    (0.66, 0.642),
+    (1.50, 0.2),
+)
+"""What a blur leaves of the step from ground to ink, by blur over stroke width; measured as the curve of `focus.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +84,8 @@ def measure_plate(pixels: Plane, box: PlateBox, captured_ns: int = 0) -> PlateMe
     text = _text_part(upright)
     ground, ink = _levels(text)
     char_share = _char_height_share(upright) if one_line else None
-    edge_px = edge_spread_px(pixels, corners)
-    left = _contrast_left(edge_px, plate.width_px if one_line else plate.width_px * SQUARE_FACTOR)
+    stroke_px = max(1.0, STROKE_SHARE * plate.width_px * (1 if one_line else SQUARE_FACTOR))
+    edge_px = edge_spread_px(pixels, corners, stroke_px)
     return PlateMeasures(
         captured_ns=captured_ns,
         corners=corners,
@@ -100,7 +94,7 @@ def measure_plate(pixels: Plane, box: PlateBox, captured_ns: int = 0) -> PlateMe
         roll_deg=_roll_deg(corners),
         one_line=one_line,
         char_height_px=None if char_share is None else char_share * plate.height_px,
-        contrast=min(1.0, max(0.0, ground - ink) / max(ground + ink, 1.0) / left),
+        contrast=_contrast(ground, ink, in_strokes(edge_px, stroke_px)),
         ground_level=ground,
         ink_level=ink,
         saturated_share=float(np.count_nonzero(text >= SATURATED_LEVEL)) / text.size,
@@ -108,10 +102,11 @@ def measure_plate(pixels: Plane, box: PlateBox, captured_ns: int = 0) -> PlateMe
     )
 
 
-def _contrast_left(edge_px: float, width_px: float) -> float:
-    """Share of the paint's own contrast that the blur leaves: bad focus must not look like a bad plate."""
+def _contrast(ground: float, ink: float, blur_strokes: float) -> float:
+    """As sharp strokes would have it: bad focus must not look like a bad plate."""
     blurs, shares = zip(*CONTRAST_LEFT, strict=True)
-    return float(np.interp(edge_px / max(width_px * STROKE_SHARE, 1.0), blurs, shares))
+    step = min(max(0.0, ground - ink) / float(np.interp(blur_strokes, blurs, shares)), ground)
+    return step / max(2 * ground - step, 1.0)
 
 
 def _roll_deg(corners: Corners) -> float:
@@ -138,7 +133,7 @@ def _levels(text: Plane) -> tuple[float, float]:
     light, dark = text[text > threshold], text[text <= threshold]
     if not light.size or not dark.size:
         return float(text.mean()), float(text.mean())
-    return float(np.percentile(light, 60)), float(np.percentile(dark, 25))
+    return float(np.percentile(light, GROUND_PERCENTILE)), float(np.percentile(dark, INK_PERCENTILE))
 
 
 def _otsu(plane: Plane) -> int:
@@ -175,53 +170,3 @@ def _crossing(outwards: Float, level: float) -> float | None:
         return None
     at = int(low[0])
     return at - 0.5 + float((outwards[at - 1] - level) / max(outwards[at - 1] - outwards[at], 1e-6)) + 0.5
-
-
-def edge_spread_px(pixels: Plane, corners: Corners) -> float:
-    """Blur across upright strokes, as its standard deviation: the less a known blur on top flattens, the softer."""
-    part = _characters(pixels, corners)
-    if min(part.shape) < 8:
-        return SPREAD_MAX_PX
-    part = _mean_of_rows(part, ROWS_MEAN if _slant(corners) < SLANT_MAX else ROWS_MEAN_SLANTED)
-    steep, flatter = _slopes(part), _slopes(_blurred(part, REBLUR_PX))
-    strong = np.abs(flatter) >= np.quantile(np.abs(flatter), 1 - STRONG_SHARE)
-    kept = float((flatter[strong] ** 2).mean())
-    ratio = math.sqrt(float((steep[strong] ** 2).mean()) / kept) if kept > 0 else 1.0
-    ratios, spreads = zip(*REBLUR_RATIOS, strict=True)
-    return float(np.interp(ratio, ratios, spreads))
-
-
-def _characters(pixels: Plane, corners: Corners) -> Float:
-    """The part of the full plane with the middles of the characters in it."""
-    xs, ys = zip(*corners, strict=True)
-    width, height = max(xs) - min(xs), max(ys) - min(ys)
-    top, bottom = max(int(min(ys) + 0.2 * height), 0), int(max(ys) - 0.2 * height) + 1
-    left, right = max(int(min(xs) + TEXT_LEFT * width) - 2, 0), int(max(xs)) + 3
-    return pixels[top:bottom, left:right].astype(np.float64)
-
-
-def _slant(corners: Corners) -> float:
-    """How far upright strokes lean, in pixels a row."""
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = corners
-    return abs((dx - ax + cx - bx) / max(dy - ay + cy - by, 1.0))
-
-
-def _mean_of_rows(part: Float, count: int) -> Float:
-    """Less noise, the same upright strokes."""
-    sums = np.cumsum(np.vstack([np.zeros(part.shape[1]), part]), axis=0)
-    mean: Float = (sums[count:] - sums[:-count]) / count
-    return mean
-
-
-def _slopes(part: Float) -> Float:
-    slopes: Float = (part[:, 2:] - part[:, :-2]) / 2
-    return slopes
-
-
-def _blurred(part: Float, sigma: float) -> Float:
-    reach = math.ceil(3 * sigma)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    kernel /= kernel.sum()
-    padded = np.pad(part, ((0, 0), (reach, reach)), mode="edge")
-    blurred: Float = np.apply_along_axis(np.convolve, 1, padded, kernel, "valid")
-    return blurred

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from anpr_node.calibration.hints import Site, hint_for
-from anpr_node.calibration.motion import MotionMeasures, Optics, measure_motions, passages
+from anpr_node.calibration.motion import MotionMeasures, measure_motions, passages
+from anpr_node.calibration.path import Optics
 from anpr_node.calibration.plate import PlateMeasures, measure_plate
 from anpr_node.calibration.verdicts import Judged, judge
 from anpr_node.config import Settings

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from anpr_node.calibration.motion import MotionMeasures, Optics, measure_motions, passages
+from anpr_node.calibration.motion import MotionMeasures, measure_motions, passages
+from anpr_node.calibration.path import Optics
 from anpr_node.calibration.plate import PlateMeasures, _otsu, measure_plate
 from anpr_node.calibration.survey import is_plausible, without_lettering
 from anpr_node.drivers.clock import SimulatedClock
@@ -47,6 +48,7 @@ class Sighting:
 
     measured: PlateMeasures
     truth: dict[str, float]
+    vehicle: Vehicle
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +94,31 @@ def watch(reader: PlateReader, setup: Setup) -> Seen:
             measured = measure_plate(frame.pixels, box, frame.captured_ns)
             vehicle = next(v for v in traffic.vehicles_at(frame.captured_ns) if v.passage is best.passage)
             if is_plausible(measured):
-                sightings.append(
-                    Sighting(measured, truth_of(camera, view, vehicle, best.corners, frame.captured_ns, setup))
-                )
+                truth = truth_of(camera, view, vehicle, best.corners, frame.captured_ns, setup)
+                sightings.append(Sighting(measured, truth, vehicle))
     outputs.close()
-    return Seen(sightings, list(_passages(sightings, view)))
+    return Seen(sightings, [(m, truth_of(camera, *where, setup)) for m, where in _passages(sightings, view)])
 
 
 def _passages(sightings: list[Sighting], view: View) -> Any:
-    truths = {id(s.measured): s.truth for s in sightings}
+    """Each passage with its vehicle in the middle row of the picture: view, vehicle, corners, moment."""
+    vehicles = {id(s.measured): s.vehicle for s in sightings}
     optics = Optics(view.focal_px, *view.size)
     for motion in measure_motions(passages([s.measured for s in sightings]), optics):
-        yield motion, truths[id(motion.middle)]
+        vehicle = vehicles[id(motion.seen[0])]
+        moment_ns = _in_the_middle_ns(view, vehicle)
+        yield motion, (view, vehicle, view.project(vehicle.plate_world(moment_ns)), moment_ns)
+
+
+def _in_the_middle_ns(view: View, vehicle: Vehicle) -> int:
+    """When the plate crosses the middle row."""
+    moments_ns = range(vehicle.passage.enters_ns, vehicle.passage.leaves_ns, 2_000_000)
+
+    def off(moment_ns: int) -> float:
+        rows = view.project(vehicle.plate_world(moment_ns))[:, 1]
+        return abs(float(rows.mean()) - view.size[1] / 2)
+
+    return min(moments_ns, key=off)
 
 
 def truth_of(

@@ -23,6 +23,8 @@ from anpr_node.vision.reader import PlateReader
 NS_PER_US = 1_000
 TWIN_OVERLAP = 0.3
 ENTERED_HEIGHTS = 0.6
+UNREAD_SIGHTINGS_MIN = 3
+"""What looked like a plate in fewer frames and gave no text was lettering or a lamp, no vehicle that went unread."""
 """A rough box nearer to the edge than this may show a part of a plate, which grows as it comes in, whatever its way."""
 
 
@@ -138,7 +140,7 @@ class Pipeline:
             if passage and verdict and not self._is_repeat(verdict, track, passage):
                 yield self._ripe(passage, verdict, track)
             elif ended and passage and passage.published is None and passage.attempts:
-                self.counters.unread += 1
+                self.counters.unread += track.sightings >= UNREAD_SIGHTINGS_MIN
 
     def _is_repeat(self, verdict: Vote, track: Track, passage: Passage) -> bool:
         """Whether this passage was published a moment ago by a track that broke off; then it is done with."""

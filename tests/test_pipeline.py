@@ -201,6 +201,13 @@ def test_what_was_looked_at_and_never_read_is_counted() -> None:
     assert pipeline.counters.unread == 1
 
 
+def test_what_looked_like_a_plate_for_a_frame_or_two_is_no_vehicle() -> None:
+    pipeline = Pipeline(ScriptedReader(passing([None] * 2)), SimulatedClock(0), Settings())  # type: ignore[arg-type]
+    assert [item for n in range(30) for item in pipeline.process(frame(n))] == []
+    assert pipeline.counters.looks
+    assert pipeline.counters.unread == 0
+
+
 def standing(text: PlateText, frames: range) -> dict[int, list[Sighting]]:
     return {n: [(box(600 + n % 2, 500), text)] for n in frames}
 

@@ -147,11 +147,20 @@ def _ground(value: float, values: Values, site: Site) -> str:
 
 
 def _saturated(_: float, values: Values, site: Site) -> str:
-    blur_px = values.get("blur_px")
-    if blur_px is not None and blur_px > calibration_limits()["blur_px"].ok[1]:
+    blur_px, most_px = values.get("blur_px"), calibration_limits()["blur_px"].ok[1]
+    if blur_px is not None and blur_px > most_px:
         return "plate burnt out: shorten the exposure as the blur wants it, then look again"
+    if blur_px is None and (expected_px := expected_blur_px(site)) > most_px:
+        wanted = exposure_for(expected_px, site.exposure_us)
+        return f"plate burnt out, and at {site.judged_kmh:.0f} km/h smeared: set camera.exposure_us {wanted}"
     half = max(EXPOSURE_MIN_US, int(site.exposure_us / 2) // 10 * 10)
     return f"plate burnt out: set camera.exposure_us {half}, or lower sensor.gain"
+
+
+def expected_blur_px(site: Site) -> float:
+    """The smear at the judged speed as the lengths that were typed in have it, where none could be measured."""
+    travel_m = site.judged_kmh / 3.6 * site.exposure_us * 1e-6
+    return site.focal_px * travel_m * site.height_m / site.distance_m**2
 
 
 _WORDS: dict[str, str] = {

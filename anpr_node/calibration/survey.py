@@ -31,6 +31,8 @@ VEHICLES_MIN = 3
 CHAR_SHARE = (0.115, 0.18)
 """Height of characters over the width of a one-line plate: 75 mm of 520, less when looked down upon."""
 CONTRAST_MIN = 0.04
+BURNT_SHARE = 0.25
+"""A plate burnt out so far has no characters left to tell it by; it tells about the light alone."""
 SQUARE_ASPECT = (1.2, 2.2)
 LETTERING_WIDTHS, LETTERING_HEIGHTS = 0.8, 2.5
 """A narrower box so near to a wider one is the dealer's name below the plate."""
@@ -71,6 +73,7 @@ class Survey:
         """`look` finds a plate's sharp corners near a rough box."""
         self._settings, self._eye, self._look = settings, eye, look
         self._plates: deque[PlateMeasures] = deque(maxlen=SIGHTINGS_KEPT)
+        self._burnt: deque[PlateMeasures] = deque(maxlen=SIGHTINGS_KEPT)
         self._numbers: deque[dict[str, Any]] = deque(maxlen=NUMBERS_KEPT)
         self._recent: list[dict[str, Any]] = []
         self._size = (0, 0)
@@ -83,6 +86,11 @@ class Survey:
     def sightings(self) -> int:
         """How many are kept."""
         return len(self._plates)
+
+    @property
+    def burnt(self) -> int:
+        """How many plates were seen that are too burnt out to be measured."""
+        return len(self._burnt)
 
     @property
     def reads_seen(self) -> int:
@@ -106,6 +114,7 @@ class Survey:
     def forget(self) -> None:
         """Something was turned: what was seen before counts no more. The sharpest focus is remembered."""
         self._plates.clear()
+        self._burnt.clear()
         self._numbers.clear()
         self._recent, self._since_ns, self._strobe = [], 0, None
 
@@ -134,6 +143,8 @@ class Survey:
         for box in without_lettering(found):
             measured = measure_plate(frame.pixels, box, frame.captured_ns)
             if not is_plausible(measured):
+                if measured.saturated_share > BURNT_SHARE:
+                    self._burnt.append(measured)
                 continue
             self._plates.append(measured)
             best = self.best_edge_px
@@ -169,6 +180,7 @@ class Survey:
     def values(self) -> dict[str, float | None]:
         """Everything that is judged, None where it is not known."""
         plates, motions, site = self._middle(), self.motions(), self.site
+        lit = [*plates, *self._burnt]
         columns, rows = self._size
         return {
             "plate_width_px": _median(m.width_px for m in plates if m.one_line),
@@ -181,8 +193,8 @@ class Survey:
             "blur_px": _median(m.blur_px(site.judged_kmh, site.exposure_us) for m in motions),
             "edge_px": _median(m.edge_px for m in plates),
             "contrast": _median(m.contrast for m in plates),
-            "ground_level": _median(m.ground_level for m in plates),
-            "saturated_share": _median(m.saturated_share for m in plates),
+            "ground_level": _median(m.ground_level for m in lit),
+            "saturated_share": _median(m.saturated_share for m in lit),
             "strobe_levels": self._strobe,
             "outside_share": self._outside_share(),
             **self._of_the_node(),

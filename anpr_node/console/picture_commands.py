@@ -1,4 +1,4 @@
-"""snap, pull: what the camera sees, drawn in characters or as a picture, and files fetched over the same cable.
+"""snap, aim, pull: what the camera sees, drawn in characters or as a picture, and files fetched over the same cable.
 
 Whoever may not see plates gets pictures in which none can be read: small ones, with every plate found blotted out.
 """
@@ -16,7 +16,9 @@ import numpy as np
 
 from anpr_node import pictures
 from anpr_node.console.context import Context, NotUnderstood
-from anpr_node.console.drawing import in_characters, kitty, says_kitty, says_sixel, sixel
+from anpr_node.console.drawing import in_characters
+from anpr_node.console.graphics import kitty, says_kitty, says_sixel, sixel
+from anpr_node.console.look_commands import short
 from anpr_node.console.registry import command
 from anpr_node.errors import AnprError
 from anpr_node.records import Plane, PlateBox
@@ -31,6 +33,9 @@ SHOWN_WIDTH_PX = 480
 TRANSFER_S = 900.0
 SILENCE_S, SILENCE_TRIES_MAX = 2.0, 100
 FILES_MAX = 8
+AIM_WAIT_S = 2.0
+AIMED_MAX = 200
+AIMED = ("plate_width_px", "roll_deg", "centre_x", "centre_y")
 BEGIN, END = "-----BEGIN {}-----", "-----END {}-----"
 
 
@@ -64,6 +69,30 @@ def snap(context: Context, words: list[str]) -> None:
     if context.sees_plates:
         context.note("snap", object="picture with plates in clear")
     offer(context, "snap.jpg", pictures.encode_jpeg(shown, JPEG_QUALITY))
+
+
+@command("aim", "look", "console look", "aim [sixel | kitty]", "the picture again and again, to aim the camera by",
+         lambda _, __: ["sixel", "kitty"])  # fmt: skip
+def aim(context: Context, words: list[str]) -> None:
+    """Draws the next picture with a plate in it, or any when none comes, with the plate's width, roll and place below,
+    until a key is pressed: for whoever turns the camera. As `snap`, but nothing is kept.
+    """
+    if set(words) - {"sixel", "kitty"}:
+        raise NotUnderstood("aim [sixel | kitty]")
+    survey = context.measuring()
+    survey.forget()
+    for _ in range(AIMED_MAX):
+        taken = context.node.frames(1, True, AIM_WAIT_S) or context.node.frames(1, False, AIM_WAIT_S)
+        if not taken:
+            raise AnprError("no frame comes: is the trigger running? see: trigger test")
+        boxes = _all_plates(context, taken[0])
+        _draw(context, taken[0], shown_plane(taken[0].pixels, boxes, context.sees_plates), boxes, words)
+        survey.see(AIM_WAIT_S / 2)
+        context.terminal.say("  " + " | ".join(short(each) for each in survey.judged(AIMED)), indent=4)
+        if context.terminal.stopped(0.1):
+            break
+    if context.sees_plates:
+        context.note("aim", object="pictures with plates in clear")
 
 
 def _all_plates(context: Context, frame: Taken) -> list[PlateBox]:

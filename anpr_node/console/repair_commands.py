@@ -13,12 +13,12 @@ from typing import Any
 from anpr_node import __version__, audit
 from anpr_node import status as standing
 from anpr_node.config import Settings
+from anpr_node.console.changing import reload_node
 from anpr_node.console.context import Context, NotUnderstood
 from anpr_node.console.look_commands import node_or_none
 from anpr_node.console.picture_commands import offer
 from anpr_node.console.registry import command
 from anpr_node.console.session_commands import asked
-from anpr_node.console.settings_commands import reload_node
 from anpr_node.errors import AnprError
 from anpr_node.store.database import use_store
 from anpr_node.store.events import last_events

@@ -6,7 +6,6 @@ set (checked, waits here)  ->  try (counts for minutes, reverts by itself)  ->  
 from __future__ import annotations
 
 import time
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -15,17 +14,22 @@ from pydantic import BaseModel
 
 from anpr_node import config
 from anpr_node.config import Settings, layers
+from anpr_node.console.changing import (
+    LEGAL,
+    check_may,
+    checked,
+    expect_values,
+    keep,
+    parse_value,
+    reload_node,
+    source_of,
+)
 from anpr_node.console.context import Context, NotUnderstood
 from anpr_node.console.registry import command
-from anpr_node.console.session_commands import asked
-from anpr_node.errors import AnprError, ConfigError, RefusedByPolicy
+from anpr_node.errors import AnprError
 
 TRY_MINUTES, TRY_MINUTES_MAX = 5.0, 240.0
-NODE_BACK_S = 30.0
 HISTORY_SHOWN = 20
-LEGAL = frozenset({"policy", "store", "hotlists", "sms", "models", "uplink", "console", "queue"})
-"""Sections that are no technician's: what is kept, which lists count, who is told."""
-POLICY_RIGHT = "console policy"
 
 
 def keys_of(settings: Settings) -> Iterator[str]:
@@ -115,7 +119,7 @@ def set_(context: Context, words: list[str]) -> None:
     if len(words) < 2:
         raise NotUnderstood("set SECTION.KEY VALUE; see the keys with: show SECTION")
     section, name = _split(context.settings, words[0])
-    _check_may(context, section, words[0])
+    check_may(context, section, words[0])
     value = parse_value(" ".join(words[1:]), type(getattr(context.settings, section)).model_fields[name].annotation)
     change = layers.merge(context.pending, {section: {name: value}})
     checked(context, change)
@@ -132,69 +136,21 @@ def _split(settings: Settings, key: str) -> tuple[str, str]:
     return section, name
 
 
-def _check_may(context: Context, section: str, key: str) -> None:
-    if section in LEGAL and not context.person.may(POLICY_RIGHT):
-        problem = f"{key} is not for the role {context.person.role}"
-        context.note("set", "refused", key=key, problem=problem)
-        raise RefusedByPolicy(problem)
-
-
-def parse_value(text: str, annotation: Any) -> Any:
-    """A value as TOML writes it; what is no TOML is a text. A - is no value."""
-    if text == "-":
-        return None
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        value = text
-    wants_text = annotation is str or "str" in str(annotation)
-    if wants_text and not isinstance(value, (str, list, dict)):
-        return text
-    return float(value) if annotation is float and isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def checked(context: Context, change: dict[str, Any]) -> Settings:
-    """The settings as they would be. Raises ConfigError, naming the key and what is allowed."""
-    source = context.settings.source
-    base = layers.over(source, config.read_own(source)) if source else context.settings.model_dump(mode="json")
-    return config.parse(without_nothing(layers.merge(base, change)), "not set")
-
-
-def without_nothing(values: dict[str, Any]) -> dict[str, Any]:
-    """TOML has no word for no value: such a key is left out, and is what is built in."""
-    return {
-        key: without_nothing(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value is not None
-    }
-
-
-def _source(context: Context) -> Any:
-    if context.settings.source is None:
-        raise AnprError("these are the built-in settings, there is no file: start with anpr-node console --config FILE")
-    return context.settings.source
-
-
 @command("try", "settings", "console settings", "try [MINUTES]", "let what was set count for some minutes")
 def try_(context: Context, words: list[str]) -> None:
     """The node goes over to what was set, for 5 minutes or as many as are given (240 at most), and back by itself: also
     when the cable is pulled or the power fails. `save` keeps it.
     """
     minutes = _minutes(words)
-    source = _source(context)
+    source = source_of(context)
     if not context.pending:
         raise NotUnderstood("nothing is set; begin with: set SECTION.KEY VALUE")
     checked(context, context.pending)
-    _expect_values(context.pending)
+    expect_values(context.pending)
     context.note("try", minutes=minutes, change=layers.describe(context.settings.model_dump(), context.pending))
     layers.start_trial(source, context.pending, minutes * 60, context.person.name)
     reload_node(context)
     _say_trial(context)
-
-
-def _expect_values(change: dict[str, Any]) -> None:
-    if any(value is None for keys in change.values() for value in keys.values()):
-        raise NotUnderstood("no value (-) cannot be tried or saved: delete the key in node.toml, or `undo`")
 
 
 def _minutes(words: list[str]) -> float:
@@ -223,7 +179,7 @@ def save(context: Context, _: list[str]) -> None:
     console alone. The file before it is kept: `history` lists them, `undo` goes back. The node goes over to it at
     once.
     """
-    source = _source(context)
+    source = source_of(context)
     trial = layers.read_trial(source)
     change = layers.merge(trial.values if trial else {}, context.pending)
     if not change:
@@ -231,28 +187,12 @@ def save(context: Context, _: list[str]) -> None:
     keep(context, change)
 
 
-def keep(context: Context, change: dict[str, Any]) -> None:
-    """Save a change, and let the node go over to it. Raises ConfigError and StoreError: then nothing is changed."""
-    source = _source(context)
-    for section in change:
-        _check_may(context, section, section)
-    checked(context, change)
-    _expect_values(change)
-    described = layers.describe(context.settings.model_dump(), change)
-    context.note("save", change=described)
-    layers.save(source, change, context.person.name, time.time(), ", ".join(described))
-    layers.end_trial(source)
-    context.pending = {}
-    context.terminal.say(f"saved: {', '.join(described)}")
-    reload_node(context)
-
-
 @command("undo", "settings", "console settings", "undo", "forget what was set, end a trial, or go back one save")
 def undo(context: Context, _: list[str]) -> None:
     """Takes back the youngest thing: first what was set and waits, then a trial, then the last save. Once more goes
     back one more.
     """
-    source = _source(context)
+    source = source_of(context)
     if context.pending:
         context.pending = {}
         context.terminal.say("what was set is forgotten; nothing had changed")
@@ -274,7 +214,7 @@ def _undo_save(context: Context, source: Any) -> layers.Saved:
     now = layers.read_tool(source)
     for section in sorted(LEGAL):
         if kept[0].values.get(section) != now.get(section):
-            _check_may(context, section, f"undo of {section}")
+            check_may(context, section, f"undo of {section}")
     context.note("undo", of="save")
     before = layers.undo(source, context.person.name, time.time())
     if before is None:
@@ -285,7 +225,7 @@ def _undo_save(context: Context, source: Any) -> layers.Saved:
 @command("history", "settings", "console look", "history", "what was saved, when and by whom")
 def history(context: Context, _: list[str]) -> None:
     """Lists what this console saved, the newest first, with who and when. `undo` goes back one."""
-    source = _source(context)
+    source = source_of(context)
     now = layers.current(source)
     rows = ([now] if now else []) + layers.history(source)
     for number, row in enumerate(rows[:HISTORY_SHOWN]):
@@ -296,36 +236,3 @@ def history(context: Context, _: list[str]) -> None:
 
 def _moment(at_s: float) -> str:
     return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M}Z"
-
-
-def reload_node(context: Context) -> None:
-    """Let the running node go over to the settings as they are now, and wait until it answers again."""
-    before = context.settings
-    context.reread()
-    try:
-        start = context.node.call("hello")["start"]
-        context.node.call("reload")
-    except AnprError:
-        context.terminal.say("no node runs: the settings count when it starts")
-        return
-    context.terminal.say("the node goes over to it ...")
-    if not wait_for_another(context, start):
-        context.settings = before
-        raise ConfigError("the node does not come back with these settings: `undo`, and see `logs`")
-    context.terminal.say("it runs")
-
-
-def wait_for_another(context: Context, start: int) -> bool:
-    """Whether a node that started later answers, within a while, with the settings that count now."""
-    wanted = context.settings.model_dump(mode="json")
-    ends_s = time.monotonic() + NODE_BACK_S
-    while time.monotonic() < ends_s:
-        try:
-            hello = context.node.call("hello")
-            if hello["start"] != start and hello["settings"] == wanted:
-                return True
-        except AnprError:
-            pass
-        if context.terminal.stopped(0.2):
-            return asked(context, "leave it so?")
-    return False

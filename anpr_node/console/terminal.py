@@ -95,6 +95,16 @@ class Terminal:
             if left_s <= 0:
                 return False
 
+    def take_typed(self) -> bytes:
+        """What was typed ahead of any question; it is whoever takes it that gives it back."""
+        typed = bytes(self._ahead)
+        self._ahead.clear()
+        return typed
+
+    def give_back(self, typed: bytes) -> None:
+        """Typed ahead after all."""
+        self._ahead[:0] = typed
+
     def drop_typed(self) -> None:
         """Forget what came in and was not asked for."""
         self._ahead.clear()

@@ -9,12 +9,15 @@ import select
 import threading
 import tty
 
+BITS_A_BYTE = 10
+TICK_S = 0.02
+
 
 class Cable:
     """`console_end` and `laptop_end` are devices. Bytes go both ways until the cable is closed."""
 
-    def __init__(self, struck_share: float = 0.0, seed: int = 1) -> None:
-        """`struck_share` of the bytes towards the console arrive as other ones."""
+    def __init__(self, struck_share: float = 0.0, seed: int = 1, baud: int | None = None) -> None:
+        """`struck_share` of the bytes towards the console arrive as other ones; `baud`: no faster than so, each way."""
         self._masters, slaves = [], []
         for _ in range(2):
             master, slave = os.openpty()
@@ -24,6 +27,10 @@ class Cable:
         self._slaves = slaves
         self.console_end, self.laptop_end = (os.ttyname(slave) for slave in slaves)
         self._struck_share, self._rng = struck_share, random.Random(seed)
+        self.carried_bytes = 0
+        """Towards the laptop."""
+        self._tick_bytes = 4096 if baud is None else max(1, round(baud / BITS_A_BYTE * TICK_S))
+        self._paced = baud is not None
         self._cut = threading.Event()
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
@@ -31,9 +38,12 @@ class Cable:
     def _carry(self) -> None:
         console, laptop = self._masters
         while not self._cut.is_set():
+            if self._paced:
+                self._cut.wait(TICK_S)
             for source in select.select(self._masters, [], [], 0.05)[0]:
                 with contextlib.suppress(OSError):
-                    data = os.read(source, 4096)
+                    data = os.read(source, self._tick_bytes)
+                    self.carried_bytes += len(data) if source == console else 0
                     self._write(
                         console if source == laptop else laptop, self._struck(data) if source == laptop else data
                     )

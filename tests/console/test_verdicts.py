@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from anpr_node.calibration.hints import LENSES_MM, Site, exposure_for, hint_for, lens_for
+from anpr_node.calibration.hints import LENSES_MM, Site, expected_blur_px, exposure_for, hint_for, lens_for
 from anpr_node.calibration.verdicts import ORDER, judge, worst
 from anpr_node.policy import calibration_limits
 
@@ -88,3 +88,10 @@ def test_two_hints_do_not_contradict_each_other() -> None:
     assert "set camera.exposure_us" in hint_for("blur_px", values, SITE)
     assert "set camera.exposure_us" not in hint_for("saturated_share", values, SITE)
     assert "set camera.exposure_us" in hint_for("saturated_share", {"blur_px": 1.0, "saturated_share": 0.85}, SITE)
+
+
+def test_a_burnt_plate_whose_blur_nobody_can_measure_gets_an_exposure_from_the_site() -> None:
+    site = replace(SITE, exposure_us=2000.0)
+    assert expected_blur_px(site) == pytest.approx(12.4, rel=0.02)
+    hint = hint_for("saturated_share", {"saturated_share": 0.85}, site)
+    assert f"set camera.exposure_us {exposure_for(expected_blur_px(site), 2000.0)}" in hint

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from anpr_node.store.database import use_store
 
 pytestmark = pytest.mark.system
 
-RUN = 5 if os.environ.get("ANPR_FULL") else 2
-"""How many of the five; each takes some minutes, for vehicles come when they come."""
 BAD: dict[str, tuple[dict[str, float], str]] = {
     "out of focus": ({"focus": 0.9}, ""),
     "too wide a lens": ({"lens_mm": 8.0}, "[site]\nlens_mm = 8.0\n"),
@@ -28,7 +25,7 @@ BAD: dict[str, tuple[dict[str, float], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", list(BAD)[-RUN:])
+@pytest.mark.parametrize("name", list(BAD))
 def test_the_hints_alone_lead_to_a_node_that_reads(tmp_path: Path, name: str) -> None:
     bench, more = BAD[name]
     config = tmp_path / "node.toml"

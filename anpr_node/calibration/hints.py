@@ -16,6 +16,7 @@ WIDTH_WANTED_PX = 216
 BLUR_WANTED_PX = 1.0
 LENSES_MM = (6, 8, 10, 12, 16, 18, 25, 35, 50, 75)
 EXPOSURE_MIN_US = 50
+FPS_MIN = 5
 TILT_WANTED_DEG = 20.0
 SPEED_FACTOR = 1.3
 
@@ -32,6 +33,7 @@ class Site:
     focal_px: float
     columns: int
     rows: int
+    fps: float = 30.0
 
     @property
     def judged_kmh(self) -> float:
@@ -157,6 +159,11 @@ def _saturated(_: float, values: Values, site: Site) -> str:
     return f"plate burnt out: set camera.exposure_us {half}, or lower sensor.gain"
 
 
+def _lost(value: float, _: Values, site: Site) -> str:
+    wanted = max(FPS_MIN, math.floor(site.fps * (1 - value) * 0.95))
+    return f"the board does not keep up: look for heat and other programs, or set camera.fps {wanted}"
+
+
 def expected_blur_px(site: Site) -> float:
     """The smear at the judged speed as the lengths that were typed in have it, where none could be measured."""
     travel_m = site.judged_kmh / 3.6 * site.exposure_us * 1e-6
@@ -167,7 +174,6 @@ _WORDS: dict[str, str] = {
     "edge_px": "turn the focus ring a little and look again: go on while `focus` falls, turn back when it rises",
     "strobe_levels": "the strobe gives no light: check its supply, fuse and cable, then repeat `install illumination`",
     "fps_share": "frames come too slowly: check the trigger's wire, the board's heat, and camera.fps",
-    "lost_share": "the board does not keep up: lower camera.fps, or look for heat and other programs",
     "timeouts": "pulses bring no frame: check the trigger's wire and the camera's cable; see hw/README.md",
     "reads_per_vehicle": "vehicles pass unread: put the steps before this one right, then repeat `install region`",
     "confidence": "readings are unsure: plate width, focus, blur and contrast come first",
@@ -189,4 +195,5 @@ _MAKERS: dict[str, Callable[[float, Values, Site], str]] = {
     "contrast": _contrast,
     "ground_level": _ground,
     "saturated_share": _saturated,
+    "lost_share": _lost,
 }

@@ -63,6 +63,7 @@ def site_of(settings: Settings) -> Site:
         focal_px=site.lens_mm * 1000 / site.pixel_um * columns / (site.sensor_columns * share),
         columns=columns,
         rows=settings.sensor.height,
+        fps=settings.camera.fps,
     )
 
 
@@ -79,7 +80,7 @@ class Survey:
         self._size = (0, 0)
         self._strobe: float | None = None
         self._since_ns = 0
-        self.scene_sharpness = self.sharpest = 0.0
+        self.scene_sharpness = self.sharpest = self.scene_level = 0.0
         self.best_edge_px: float | None = None
 
     @property
@@ -138,6 +139,7 @@ class Survey:
         rows, columns = frame.pixels.shape
         self._size = (columns, rows)
         self.scene_sharpness = sharpness(frame.pixels)
+        self.scene_level = float(frame.pixels[::16, ::16].mean())
         self.sharpest = max(self.sharpest, self.scene_sharpness)
         found = [box for box in (self._look(frame.pixels, rough) for rough in frame.boxes) if box is not None]
         for box in without_lettering(found):

@@ -8,11 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from anpr_node.calibration.verdicts import Judged, Verdict, worst
 from anpr_node.console.context import Context
 from anpr_node.console.look_commands import look_once, short
 from anpr_node.console.test_commands import say_strobe
+
+if TYPE_CHECKING:  # models are loaded only when something is measured
+    from anpr_node.calibration.survey import Survey
 
 SECONDS_MAX = 90.0
 SIGHTINGS_WANTED = 12
@@ -23,6 +27,10 @@ BAD_SECONDS = 4.0
 BAD_SIGHTINGS_MIN = 5
 """What stays FAIL for so long, on so many plates, is said at once: nobody waits for a dozen vehicles to hear it."""
 
+NOTHING_SECONDS = 12.0
+DARK_LEVEL = 45.0
+"""A picture darker than this shows plates in the strobe's light alone."""
+STROBE_PROBE_S = 2.0
 PLATE_VALUES = frozenset({
     "plate_width_px", "char_height_px", "roll_deg", "blur_px", "edge_px", "ground_level", "saturated_share", "contrast",
 })  # fmt: skip
@@ -43,26 +51,36 @@ def measure(context: Context, names: tuple[str, ...], ready: Ready, seconds: flo
     """A line each second until enough was seen, the time is over or a key is pressed; then what it means."""
     survey = context.measuring()
     survey.forget()
-    ends_s, bad_since_s = time.monotonic() + seconds, time.monotonic()
+    began_s = bad_since_s = time.monotonic()
     while True:
-        judged = look_once(context, names)
-        if survey.burnt > survey.sightings and "saturated_share" not in names:
-            judged = [*judged, *survey.judged(("saturated_share",))]  # or nobody would know why no plate is seen
+        judged = [*look_once(context, names), *_why_nothing(survey, names, time.monotonic() - began_s)]
         context.terminal.say(
             "  " + " | ".join(short(each) for each in judged) + f" | seen {survey.sightings}", indent=4
         )
-        if survey.sightings + survey.burnt < BAD_SIGHTINGS_MIN or not _is_bad(judged):
+        if not _is_bad(judged, survey.sightings + survey.burnt):
             bad_since_s = time.monotonic()
-        is_clear = time.monotonic() - bad_since_s > BAD_SECONDS
-        if is_clear or ready(context) or time.monotonic() > ends_s or context.terminal.stopped(0.1):
+        is_over = time.monotonic() - bad_since_s > BAD_SECONDS or time.monotonic() - began_s > seconds
+        if is_over or ready(context) or context.terminal.stopped(0.1):
             break
     say_judged(context, judged)
     return judged
 
 
-def _is_bad(judged: list[Judged]) -> bool:
+def _why_nothing(survey: Survey, names: tuple[str, ...], elapsed_s: float) -> list[Judged]:
+    """What keeps plates from being seen at all, whatever the step asks for: burnt out, or in the dark."""
+    if survey.burnt > survey.sightings and "saturated_share" not in names:
+        return survey.judged(("saturated_share",))
+    if survey.sightings or survey.burnt or elapsed_s < NOTHING_SECONDS or survey.scene_level > DARK_LEVEL:
+        return []
+    if survey.values()["strobe_levels"] is None:
+        survey.probe_strobe(STROBE_PROBE_S)
+    return [each for each in survey.judged(("strobe_levels",)) if each.verdict == "FAIL"]
+
+
+def _is_bad(judged: list[Judged], plates: int) -> bool:
     """Whether one of the plates' own values is beyond WARN; a rate of the node's takes its time to settle."""
-    return any(each.verdict == "FAIL" and each.name in PLATE_VALUES for each in judged)
+    failed = {each.name for each in judged if each.verdict == "FAIL"}
+    return "strobe_levels" in failed or (plates >= BAD_SIGHTINGS_MIN and bool(failed & PLATE_VALUES))
 
 
 def say_judged(context: Context, judged: list[Judged]) -> None:

@@ -87,6 +87,7 @@ class Newcomer:
             (r"turn the camera ([\d.]+) deg (up|down)", self._pitch),
             (r"turn the focus ring a little", lambda _: self._turn_focus(text_before=self.seen[-1])),
             (r": set camera\.exposure_us (\d+)", self._set_exposure),
+            (r"or set camera\.fps (\d+)", self._set_fps),
             (r"the strobe gives no light: check its supply, fuse and cable", lambda _: self._repair_strobe()),
         ]
 
@@ -113,6 +114,10 @@ class Newcomer:
 
     def _set_exposure(self, found: re.Match[str]) -> None:
         self.type(f"set camera.exposure_us {found[1]}")
+        self.type("save")
+
+    def _set_fps(self, found: re.Match[str]) -> None:
+        self.type(f"set camera.fps {found[1]}")
         self.type("save")
 
     def _repair_strobe(self) -> None:

@@ -58,7 +58,7 @@ class Site:
     def goes_on(self) -> None:
         """It reads, and what was acknowledged is there.
 
-        On a machine that has no time for it the simulated camera is late, and the node has its board started anew, which
+        On a machine without time for it the simulated camera is late, and the node has its board started anew, which
         it may twice a day.
         """
         try:

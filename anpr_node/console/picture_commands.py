@@ -71,17 +71,18 @@ def snap(context: Context, words: list[str]) -> None:
     offer(context, "snap.jpg", pictures.encode_jpeg(shown, JPEG_QUALITY))
 
 
-@command("aim", "look", "console look", "aim [sixel | kitty]", "the picture again and again, to aim the camera by",
+@command("aim", "look", "console look", "aim [COUNT] [sixel | kitty]", "the picture again and again, to aim by",
          lambda _, __: ["sixel", "kitty"])  # fmt: skip
 def aim(context: Context, words: list[str]) -> None:
     """Draws the next picture with a plate in it, or any when none comes, with the plate's width, roll and place below,
-    until a key is pressed: for whoever turns the camera. As `snap`, but nothing is kept.
+    until a key is pressed or as many were drawn as are wanted: for whoever turns the camera. Nothing is kept.
     """
-    if set(words) - {"sixel", "kitty"}:
-        raise NotUnderstood("aim [sixel | kitty]")
+    counts = [int(word) for word in words if word.isdecimal()]
+    if set(words) - {"sixel", "kitty", *map(str, counts)}:
+        raise NotUnderstood("aim [COUNT] [sixel | kitty]")
     survey = context.measuring()
     survey.forget()
-    for _ in range(AIMED_MAX):
+    for _ in range(min([*counts, AIMED_MAX])):
         taken = context.node.frames(1, True, AIM_WAIT_S) or context.node.frames(1, False, AIM_WAIT_S)
         if not taken:
             raise AnprError("no frame comes: is the trigger running? see: trigger test")

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pexpect
 import pytest
 from conftest import ROOT
 from console.cable import Cable
@@ -27,8 +28,8 @@ from anpr_node.store.database import open_store
 
 pytestmark = pytest.mark.system
 
-WINDOW_S = 5.0
-WINDOWS = 10
+QUIET_S, NOISE_S = 7.0, 5.0
+WINDOWS = 5
 MARGIN_S = 0.3
 P99_RATIO_MAX = 1.05
 
@@ -81,7 +82,7 @@ def test_the_loop_pays_nothing_for_noise_on_two_cables(
     try:
         assert NodeLink.of(settings).wait(60)
         for number in range(WINDOWS):
-            time.sleep(WINDOW_S)  # quiet
+            time.sleep(QUIET_S)  # quiet
             began_s = time.time()
             noise(sockets, number)
             windows.append((began_s, time.time()))
@@ -96,12 +97,13 @@ def test_the_loop_pays_nothing_for_noise_on_two_cables(
             process.wait(30)
     quiet, noisy = p99_ms(json.loads(costs.read_text()), windows)
     record_property("p99_ms", (quiet, noisy))
+    print(quiet, noisy)
     assert noisy < P99_RATIO_MAX * quiet, f"{quiet:.2f} ms a frame in quiet, {noisy:.2f} ms in noise"
 
 
 def noise(sockets: list[Socket], number: int) -> None:
-    """One window: a session at work on one cable, noise, every byte there is and a line of a megabyte on the other."""
-    ends_s, rng = time.monotonic() + WINDOW_S, random.Random(number)
+    """A while: a session at work on one cable, noise, every byte there is and a line of a megabyte on the other."""
+    ends_s, rng = time.monotonic() + NOISE_S, random.Random(number)
     working, struck = sockets[number % 2].plug(number, 0.0), sockets[1 - number % 2].plug(number, 0.2)
     time.sleep(1.2)  # until the consoles have seen the cables
     screen = pexpect_on(struck)
@@ -110,6 +112,7 @@ def noise(sockets: list[Socket], number: int) -> None:
     struck.send(bytes(range(256)) * 40 + b"x" * 1_000_000 + b"\r\nset camera.exposure_us 99\r\nsave\r\n")
     worker = pexpect_on(working)
     worker.timeout = 20
+    assert any(answers(worker) for _ in range(10))  # a key pressed before the console has the cable is lost
     enter(worker, "technician")
     while time.monotonic() < ends_s:
         worker.send(rng.choice(["status\r", "reads 5\r", "show camera\r", "install list\r"]))
@@ -118,13 +121,19 @@ def noise(sockets: list[Socket], number: int) -> None:
     working.send(b"set camera.exposure_us 99\rrelay te")
 
 
+def answers(screen: pexpect.spawnbase.SpawnBase) -> bool:
+    """Whether a login is asked for within a moment; the prompt is left as it is found."""
+    screen.send("\r")
+    return bool(screen.expect(["login: ", pexpect.TIMEOUT], timeout=2) == 0)
+
+
 def p99_ms(costs: list[tuple[int, float, float]], windows: list[tuple[float, float]]) -> tuple[float, float]:
     """Each frame's median cost in quiet and in noise; of each the 99th percentile over the frames."""
     quiet, noisy = defaultdict(list), defaultdict(list)
     for index, at_s, cost_s in costs:
         if any(begin < at_s < end for begin, end in windows):
             noisy[index].append(cost_s)
-        elif windows[0][0] - WINDOW_S < at_s < windows[-1][1] and not any(
+        elif windows[0][0] - QUIET_S < at_s < windows[-1][1] and not any(
             begin - MARGIN_S < at_s < end + MARGIN_S for begin, end in windows
         ):
             quiet[index].append(cost_s)

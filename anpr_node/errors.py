@@ -44,6 +44,10 @@ class HotlistError(AnprError, ValueError):
     """A hotlist file is unusable as a whole; the list that was there before stays in force."""
 
 
+class QueryError(AnprError, ValueError):
+    """A search asks for what no read can be; it is not answered with "nothing found"."""
+
+
 class StoreError(AnprError, OSError):
     """The store cannot be opened or written; nothing is signalled that is not on the card."""
 

@@ -6,17 +6,21 @@ Nothing is re-encoded: the pictures are the stored bytes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
+import os
 import zipfile
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlite_utils import Database
 
 from anpr_node import __version__, audit
@@ -25,9 +29,11 @@ from anpr_node.policy import Terms
 from anpr_node.store.finding import whole_read
 from anpr_node.store.key import secret_for
 from anpr_node.store.reads import load_evidence
+from anpr_node.store.sealing import open_box
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "signature", "signer"
 OWN = frozenset({MANIFEST, SIGNATURE, PUBLIC_KEY})
+PICTURES = ("patch", "overview")
 PACKAGE_BYTES_MAX = 100_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """A package's files carry no time of their own: the record says when."""
@@ -51,6 +57,39 @@ class Verdict:
 
     files: tuple[str, ...]
     signer: str
+    corrected_by: tuple[str, ...] = ()
+    """The reads that were written in its place before it was exported."""
+
+
+@contextlib.contextmanager
+def new_file(path: Path, folder: Path, request: Request, now_ns: int) -> Iterator[IO[bytes]]:
+    """A new file for what `export` gives, open before that is audited as done; it goes again if that fails.
+
+    Raises:
+        AnprError: there is a file already, or it cannot be written; audited as failed.
+
+    """
+    try:
+        with path.open("xb") as file, _gone_if_it_fails(path):
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except AnprError:
+        raise
+    except OSError as error:
+        there = isinstance(error, FileExistsError)
+        problem = "it is there already: move it away, or name another file with --out" if there else error.strerror
+        audit.append(folder, _entry(request, "failed", f"{path}: {problem}"), now_ns)
+        raise AnprError(f"{path}: {problem}") from error
+
+
+@contextlib.contextmanager
+def _gone_if_it_fails(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def export(database: Database, folder: Path, request: Request, terms: Terms, now_ns: int) -> bytes:
@@ -97,11 +136,11 @@ def _entry(request: Request, outcome: str, problem: str) -> audit.Entry:
 
 
 def _files(database: Database, folder: Path, read_id: str, row: dict[str, Any]) -> dict[str, bytes]:
-    """The package's content by name. A sealed record stays sealed: its recipient opens it."""
+    """The package's content by name. A sealed record stays sealed: its recipient opens it, see `unseal`."""
     readable = {k: b64encode(v).decode() if isinstance(v, bytes) else v for k, v in row.items()}
     files = {"record.json": _json(readable)}
     sealed = row["sealed"] is not None
-    for kind in ("patch", "overview"):
+    for kind in PICTURES:
         picture = load_evidence(database, read_id, kind)
         if picture is not None:
             files[f"{kind}.sealed" if sealed else f"{kind}.jpg"] = picture[0]
@@ -134,7 +173,12 @@ def pack(files: dict[str, bytes], folder: Path, now_ns: int) -> bytes:
 
 
 def _signing_key(folder: Path) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(secret_for(folder, "evidence"))
+    try:
+        return Ed25519PrivateKey.from_private_bytes(secret_for(folder, "evidence"))
+    except (InvalidTag, ValueError) as error:
+        raise EvidenceError(
+            f"{folder / 'evidence.secret'} holds no key that fits: bring back a copy, or take it away for a new signer"
+        ) from error
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -170,7 +214,43 @@ def verify(content: bytes, signer: str | None = None) -> Verdict:
             raise EvidenceError(f"{name} was altered: its hash does not fit")
     if signer is not None and signer.lower() != _fingerprint(public):
         raise EvidenceError(f"signed by {_fingerprint(public)}, not by {signer}")
-    return Verdict(tuple(content_names), _fingerprint(public))
+    return Verdict(tuple(content_names), _fingerprint(public), _corrected_by(files.get("record.json", b"{}")))
+
+
+def _corrected_by(record: bytes) -> tuple[str, ...]:
+    """None in a package of an earlier version, and in one that is no read's."""
+    with contextlib.suppress(ValueError, TypeError, AttributeError):
+        return tuple(json.loads(record).get("corrected_by", ()))
+    return ()
+
+
+def unseal(content: bytes, private: X25519PrivateKey, signer: str | None = None) -> dict[str, bytes]:
+    """What is in the boxes of a sealed read's package, by file name: the whole record, and its pictures.
+
+    Raises:
+        EvidenceError: as `verify`; it is not sealed, or a picture is not the one that was sealed with the record.
+        StoreError: it is sealed for another key.
+
+    """
+    verify(content, signer)
+    files = _unpack(content)
+    try:
+        record = dict(json.loads(files.get("record.json", b"{}")))
+        if not record.get("sealed"):
+            raise EvidenceError("nothing in it is sealed: unzip it")
+        secret = dict(json.loads(open_box(private, b64decode(record.pop("sealed")))))
+        hashes = dict(secret["sha256"])
+    except EvidenceError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceError("it holds no record of a sealed read") from error
+    opened = {"record.json": _json({**record, **secret})}
+    for kind in PICTURES:  # whoever makes a package chooses its names, and must not choose where they are written
+        if f"{kind}.sealed" in files:
+            picture = opened[f"{kind}.jpg"] = open_box(private, files[f"{kind}.sealed"])
+            if hashlib.sha256(picture).hexdigest() != hashes.get(kind):
+                raise EvidenceError(f"{kind}.sealed is not the picture that was sealed with this record")
+    return opened
 
 
 def _unpack(content: bytes) -> dict[str, bytes]:

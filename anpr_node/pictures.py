@@ -43,6 +43,8 @@ def load_grey(path: Path) -> Plane:
         raise
     except FileNotFoundError as error:
         raise PictureError(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise PictureError(f"{path}: you may not read it") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = "empty file" if _is_empty(path) else str(error)
         raise PictureError(f"{path}: not a readable picture ({reason})") from error

@@ -12,7 +12,7 @@ from anpr_node import __version__
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
 from anpr_node.ids import Ids
-from anpr_node.records import Evidence, Frame, PlateBox, PlateRead, Reading
+from anpr_node.records import PARKED, Evidence, Frame, PlateBox, PlateRead, Reading
 from anpr_node.tracking.passage import Passage, touches_edge
 from anpr_node.tracking.repeats import Published, RecentReads
 from anpr_node.tracking.tracker import Track, Tracker
@@ -156,7 +156,7 @@ class Pipeline:
 
     def _ripe(self, passage: Passage, verdict: Vote, track: Track) -> Ripe:
         kept = passage.kept[verdict.text]
-        flags: tuple[str, ...] = ("standing",) if track.stands else ()
+        flags: tuple[str, ...] = (PARKED,) if track.stands else ()
         if syntax.fits(verdict.text, verdict.country) is False:
             flags += ("format_mismatch",)
         corrects, before = passage.published_id, passage.published

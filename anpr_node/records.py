@@ -20,6 +20,10 @@ Corners = tuple[tuple[float, float], ...]
 """Four (x, y) points in frame pixels: top left, top right, bottom right, bottom left of the plate as it is read."""
 
 
+PARKED = "parked"
+"""Flag of a read whose vehicle stood still in view."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One exposure. `pixels` and `small` are read-only views that stay valid until the next frame is taken.

@@ -12,14 +12,17 @@ from typing import Any
 from sqlite_utils import Database
 
 from anpr_node import audit, vrm
-from anpr_node.errors import RefusedByPolicy
-from anpr_node.policy import Terms, confusions
+from anpr_node.errors import QueryError, RefusedByPolicy
+from anpr_node.policy import Terms, category_named, confusions, countries
 from anpr_node.store import day_keys
 from anpr_node.store.finding import Criteria, FoundRead, find_reads, reads_before
 
 WILDCARDS = "?*"
 PATTERN = "closed_pattern"
 NEAR_CHANGES_MAX = 2
+SEPARATORS = frozenset(" \t.·/_–-")
+"""What people put between the characters of a plate; everything else that stands on none is a slip."""
+MOMENT_NS_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,18 @@ class Answer:
 
 
 def normalise_pattern(text: str) -> str:
-    """A pattern as it is matched: `1-ab?-*` becomes `1AB?*`."""
-    return "".join(char if char in WILDCARDS else vrm.normalise(char) for char in text)
+    """A pattern as it is matched: `1-ab?-*` becomes `1AB?*`. What stands on no plate stays: `search` refuses it."""
+    return "".join(char if char in WILDCARDS else vrm.normalise(char) or _unless_between(char) for char in text)
+
+
+def _unless_between(char: str) -> str:
+    return "" if char in SEPARATORS else char
 
 
 def near_texts(text: str) -> tuple[str, ...]:
     """The text and what it may have been misread as: up to two characters taken for others that look like them."""
+    if len(text) > vrm.VRM_LENGTH_MAX:
+        return (text,)
     near = {text}
     for _ in range(NEAR_CHANGES_MAX):
         near |= {
@@ -67,10 +76,16 @@ def search(database: Database, folder: Path, query: Query, terms: Terms, now_ns:
 
     Raises:
         RefusedByPolicy: no reason, no case reference, or older reads wanted without a decision; the refusal is audited.
+        QueryError: no read can be what is asked for; audited as a refusal too.
 
     """
     if not query.reason.strip() or not query.case_ref.strip():
         _refuse(folder, query, now_ns, "a search needs --reason and --case: say why you look and for which case")
+    try:
+        query = replace(query, wanted=_sound(query.wanted))
+    except QueryError as error:
+        _write_down(folder, query, now_ns, "refused", {"problem": str(error)})
+        raise
     gate_ns, only_hits_before_ns = terms.gate_ns(now_ns, query.decision_ref), terms.only_hits_before_ns(now_ns)
     wanted = query.wanted
     if gate_ns is not None and wanted.from_ns is None and not _all_before(wanted, gate_ns):
@@ -84,6 +99,39 @@ def search(database: Database, folder: Path, query: Query, terms: Terms, now_ns:
         _refuse(folder, query, now_ns, f"nothing on this side of the gate; {_past_gate(terms)}")
     _write_down(folder, query, now_ns, "done", {"from_ns": wanted.from_ns, "rows": len(found)})
     return Answer(found, narrowed_ns)
+
+
+def _sound(wanted: Criteria) -> Criteria:
+    """What is wanted, in the spelling of the record. Raises QueryError where it can fit no read."""
+    _check_pattern(wanted)
+    moments = [moment for moment in (wanted.from_ns, wanted.to_ns) if moment is not None]
+    if any(not 0 <= moment <= MOMENT_NS_MAX for moment in moments):
+        raise QueryError("--from and --to must lie between 1970 and 2261")
+    if len(moments) == 2 and moments[0] >= moments[1]:
+        raise QueryError("--from is not before --to: no moment lies between them; exchange them?")
+    country = None if wanted.country is None else countries().get(wanted.country.strip().upper())
+    if wanted.country is not None and country is None:
+        signs = ", ".join(sorted(set(countries().values())))
+        raise QueryError(f"country {wanted.country[:40]!r} is none that is read; those are {signs}, also as ISO codes")
+    try:
+        category = None if wanted.category is None else category_named(wanted.category.strip()).name
+    except ValueError as error:
+        raise QueryError(str(error)) from error
+    return replace(wanted, country=country, category=category)
+
+
+def _check_pattern(wanted: Criteria) -> None:
+    text = wanted.pattern
+    fixed = "".join(char for char in text if char not in WILDCARDS)
+    if not text:
+        raise QueryError("the pattern is empty: give a plate, or * for every one")
+    strange = [char for char in fixed if not vrm.normalise(char)]
+    if strange:
+        raise QueryError(f"{strange[0]!r} is not read: plates are A to Z and 0 to 9; put ? where it stands")
+    if len(fixed) > vrm.VRM_LENGTH_MAX:
+        raise QueryError(f"the pattern has {len(fixed)} letters and digits, a plate at most {vrm.VRM_LENGTH_MAX}")
+    if wanted.near and fixed != text:
+        raise QueryError("--near is for a whole plate: leave out ? and *")
 
 
 def readable(folder: Path, detail: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from anpr_node.errors import AnprError, PowerCycleNeeded
 from anpr_node.node import Node
 from anpr_node.servant import Servant
 from anpr_node.status import collect, write_heartbeat
+from anpr_node.store.only_node import only_node
 from anpr_node.watch import Watch, watched
 
 log = logging.getLogger(__name__)
@@ -43,8 +44,9 @@ def run_until(settings: Settings, stop: threading.Event) -> None:
     """
     while not stop.is_set():
         try:
-            if not supervise(settings, open_platform(settings), stop):
-                return
+            with only_node(settings.state_folder):
+                if not supervise(settings, open_platform(settings), stop):
+                    return
         except AnprError as error:
             if settings.source is None or layers.read_trial(settings.source) is None:
                 raise

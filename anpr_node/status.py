@@ -17,7 +17,7 @@ from typing import Any
 from anpr_node import __version__, audit
 from anpr_node.config import RUN_FOLDER, Settings
 from anpr_node.hotlist import lists
-from anpr_node.node import Snapshot
+from anpr_node.node import BOOT_ID, Snapshot
 from anpr_node.store.database import figures, use_store
 from anpr_node.store.events import last_events
 from anpr_node.store.silence import count_shown
@@ -26,6 +26,7 @@ from anpr_node.uplink.standing import as_lines, reads_per_hour, standing
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
+HEARTBEAT_KEYS = {"boot_id", "up_s", "pid", "frames"}
 NS_PER_S = 1_000_000_000
 STARTED_S = time.monotonic()
 
@@ -46,6 +47,8 @@ def write_heartbeat(
     ]
     beat = {
         "at_s": time.time(),
+        "boot_id": BOOT_ID,
+        "up_s": _up_s(),
         "uptime_s": round(time.monotonic() - STARTED_S),
         "pid": os.getpid(),
         **asdict(snapshot),
@@ -57,12 +60,21 @@ def write_heartbeat(
 
 
 def read_heartbeat(settings: Settings) -> dict[str, Any] | None:
-    """The last heartbeat if a node wrote it within the last seconds, else None."""
+    """The last heartbeat if a node wrote it within the last seconds, else None.
+
+    Counted from the boot of the machine, which no step of the clock changes.
+    """
     try:
-        beat: dict[str, Any] = json.loads(heartbeat_path(settings).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        beat = json.loads(heartbeat_path(settings).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    return beat if time.time() - beat["at_s"] < HEARTBEAT_FRESH_S else None
+    if not isinstance(beat, dict) or not beat.keys() >= HEARTBEAT_KEYS or beat["boot_id"] != BOOT_ID:
+        return None
+    return beat if 0 <= _up_s() - beat["up_s"] < HEARTBEAT_FRESH_S else None
+
+
+def _up_s() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def collect(settings: Settings) -> dict[str, Any]:
@@ -103,7 +115,7 @@ def collect(settings: Settings) -> dict[str, Any]:
             for s in in_force
         ],
         "hotlist_alarms": [f"list {name}: {problem}" for name, problem in alarms],
-        "system_uptime_s": round(time.clock_gettime(time.CLOCK_BOOTTIME)),
+        "system_uptime_s": round(_up_s()),
         "disk_free_mb": shutil.disk_usage(settings.state_folder).free // 1_000_000,
         "state_folder": str(settings.state_folder),
     }

@@ -52,7 +52,7 @@ def collect(paths: Iterable[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             found = sorted(p for p in path.iterdir() if p.suffix.lower() in pictures.PICTURE_SUFFIXES)
             if not found:
                 raise PictureError(f"{path}: no picture in this folder; name one with .jpg or .png files")
@@ -60,6 +60,14 @@ def collect(paths: Iterable[Path]) -> list[Path]:
         else:
             files.append(path)
     return files
+
+
+def _is_folder(path: Path) -> bool:
+    """What cannot be looked at is taken for a picture: reading it says why, and the others go on."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def read_all(reader: PlateReader, files: Iterable[Path], *, patches: bool) -> Iterator[ReadPicture]:

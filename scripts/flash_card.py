@@ -81,6 +81,23 @@ def opened(image: Path) -> Iterator[IO[bytes]]:
             yield file
 
 
+def size_of(image: Path) -> int:
+    """The image's bytes, unpacked. Unpacking it once before the card is touched also shows a damaged one."""
+    if image.suffix != ".zst":
+        return image.stat().st_size
+    with opened(image) as source:
+        return sum(len(block) for block in iter(lambda: source.read(BLOCK), b""))
+
+
+def check_room(image: Path, disk: Path, size: int) -> None:
+    """Raises Refused where the image does not fit."""
+    needed = size_of(image)
+    if needed > size:
+        raise Refused(
+            f"{disk} is too small: {size / 1e6:.0f} MB, and {image.name} needs {needed / 1e6:.0f}; take a larger card"
+        )
+
+
 def write(image: Path, target: Path) -> tuple[int, str]:
     """Copy every byte; how many, and their SHA-256."""
     digest, total = hashlib.sha256(), 0
@@ -124,7 +141,7 @@ def main() -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args()
     try:
-        claim = arguments.claim.read_text() if arguments.claim else None
+        claim = arguments.claim.read_text(encoding="utf-8") if arguments.claim else None
         if claim is not None:
             said = read_claim(claim, arguments.claim.name)
             print(f"claim  node {said.node.id}, {said.user.name} is {said.user.role}")
@@ -133,6 +150,7 @@ def main() -> None:
             size, name = disk.stat().st_size, "a file"
         else:
             size, name = inspect(disk)
+        check_room(arguments.image, disk, size)
         if not arguments.yes:
             print(f"All that is on {disk} ({name}, {size / 1e9:.1f} GB) will be lost.")
             if input(f"Type {disk.name} to go on: ") != disk.name:
@@ -144,6 +162,10 @@ def main() -> None:
         if claim is not None:
             provision(disk, claim)
             print("claim  on the card; it deletes itself at the first start")
+    except EOFError:
+        sys.exit("refused: nobody answered, nothing was written; --yes does not ask")
+    except UnicodeDecodeError as error:
+        sys.exit(f"refused: {arguments.claim} is no text in UTF-8: {error}")
     except (Refused, AnprError, OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"refused: {error}")
 

@@ -162,6 +162,19 @@ def test_no_more_than_so_many_signals_in_a_minute() -> None:
     assert restraint.judge("x", hit(), 60 * NS_PER_S).held_back is None
 
 
+def test_many_lesser_hits_hold_back_none_that_matters_more() -> None:
+    restraint = Restraint(repeat_s=0, relay_per_minute_max=3)
+    lesser, greater = hit("x", "relay"), replace(hit("y", "relay"), entry=replace(ENTRY, priority=ENTRY.priority + 10))
+    for _ in range(3):
+        restraint.signalled("x", [lesser], 0)
+    assert restraint.judge("x", lesser, NS_PER_S).held_back == "rate"
+    assert restraint.judge("y", greater, NS_PER_S).held_back is None
+    assert restraint.judge("z", hit("z", "led"), NS_PER_S).held_back is None, "the limit is the relay's"
+    for _ in range(3):
+        restraint.signalled("y", [greater], NS_PER_S)
+    assert restraint.judge("y", greater, NS_PER_S).held_back == "rate"
+
+
 def test_what_is_held_back_is_not_signalled(outputs: Outputs) -> None:
     signals = Signals(outputs, 1.0, 1.0)
     assert not signals.raise_hits("1ABC123", [hit(held_back="repeat")], 0)

@@ -7,6 +7,8 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from sqlite_utils import Database
 
-from anpr_node import audit
+from anpr_node import audit, status
 from anpr_node.audit import FILE_NAME, HEAD_NAME, Entry
+from anpr_node.audit.entry import dump
+from anpr_node.cli import main
+from anpr_node.config import Settings
 from anpr_node.errors import StoreError
 from anpr_node.store.key import KEY_NAME, new_key
 
@@ -55,17 +62,17 @@ def test_what_was_written_is_whole_and_reads_back(folder: Path) -> None:
 
 def changed(line: bytes, **fields: object) -> bytes:
     """A line rewritten as the node spells it, its hash left as it was."""
-    return audit._dump({**json.loads(line), **fields})
+    return dump({**json.loads(line), **fields})
 
 
 def without(line: bytes, name: str) -> bytes:
-    return audit._dump({k: v for k, v in json.loads(line).items() if k != name})
+    return dump({k: v for k, v in json.loads(line).items() if k != name})
 
 
 def rehashed(line: bytes, **fields: object) -> bytes:
     """A line rewritten with a hash that somebody without the secret can make."""
     body = {k: v for k, v in {**json.loads(line), **fields}.items() if k != "hash"}
-    return audit._dump({**body, "hash": hashlib.sha256(audit._dump(body)).hexdigest()})
+    return dump({**body, "hash": hashlib.sha256(dump(body)).hexdigest()})
 
 
 def flip(line: bytes, at: int) -> bytes:
@@ -145,10 +152,13 @@ def test_the_file_gone_or_the_head_gone_shows(folder: Path) -> None:
 
 
 def test_a_tail_cut_off_with_its_head_shows_by_an_anchor_kept_elsewhere(folder: Path, tmp_path: Path) -> None:
+    """The one way that is left without the secret: somebody kept the head that went with the shorter file."""
+    kept, old = lines_of(folder), (folder / HEAD_NAME).read_bytes()
+    for n in range(7):
+        audit.append(folder, Entry("jan", "status", rows=n))
     anchor = audit.head(folder)
-    kept = lines_of(folder)[:5]
     write(folder, kept)
-    (folder / HEAD_NAME).write_text(f"5:{json.loads(kept[-1])['hash']}\n")
+    (folder / HEAD_NAME).write_bytes(old)
     assert audit.verify(folder)[1] == []
     assert "cut off" in audit.verify(folder, (anchor,))[1][0].problem
     for n in range(9):
@@ -158,7 +168,7 @@ def test_a_tail_cut_off_with_its_head_shows_by_an_anchor_kept_elsewhere(folder: 
 
 def test_another_folders_secret_makes_no_true_line(folder: Path, tmp_path: Path) -> None:
     (folder / "audit.secret").write_bytes(os.urandom(32))
-    assert len(audit.verify(folder)[1]) == LINES
+    assert len(audit.verify(folder)[1]) == LINES + 1, "each line, and the head"
 
 
 def test_what_a_power_cut_left_half_written_is_mended_by_the_next_line(folder: Path) -> None:
@@ -166,6 +176,116 @@ def test_what_a_power_cut_left_half_written_is_mended_by_the_next_line(folder: P
         file.write(b'{"seq":13,"at')
     audit.append(folder, Entry("jan", "search"))
     assert audit.verify(folder) == (LINES + 1, [])
+
+
+def forged_head(folder: Path, line: bytes) -> None:
+    """As like a head of that line as somebody without the secret can make it."""
+    row, old = json.loads(line), (folder / HEAD_NAME).read_bytes()
+    (folder / HEAD_NAME).write_bytes(f"{row['seq']}:{row['hash']}:".encode() + old.rpartition(b":")[2])
+
+
+def cut(folder: Path, n: int) -> None:
+    write(folder, lines_of(folder)[:-n])
+
+
+def as_if_one_behind(folder: Path) -> None:
+    """Lines gone, and a made-up one that follows the head."""
+    lines = lines_of(folder)
+    seq, digest = audit.head(folder).split(":")
+    write(folder, [*lines[:-8], rehashed(lines[-1], seq=int(seq) + 1, prev=digest)])
+
+
+HIDINGS: dict[str, Callable[[Path], object]] = {
+    "eight lines": lambda folder: cut(folder, 8),
+    "one line": lambda folder: cut(folder, 1),
+    "every line": lambda folder: (folder / FILE_NAME).unlink(),
+    "every line, the file left": lambda folder: write(folder, []),
+    "half a line more": lambda folder: os.truncate(folder / FILE_NAME, (folder / FILE_NAME).stat().st_size // 2),
+    "the head": lambda folder: (folder / HEAD_NAME).unlink(),
+    "lines and head": lambda folder: (cut(folder, 8), (folder / HEAD_NAME).unlink()),
+    "all but the first, and the head": lambda folder: (cut(folder, LINES - 1), (folder / HEAD_NAME).unlink()),
+    "lines, and a head made up": lambda folder: (cut(folder, 8), forged_head(folder, lines_of(folder)[-1])),
+    "lines, and a head without its seal": lambda folder: (
+        cut(folder, 8),
+        (folder / HEAD_NAME).write_text(f"{LINES - 8}:{json.loads(lines_of(folder)[-1])['hash']}\n"),
+    ),
+    "lines, and a head of none": lambda folder: (
+        (folder / FILE_NAME).unlink(),
+        (folder / HEAD_NAME).write_text(f"0:{audit.FIRST}:{audit.FIRST}\n"),
+    ),
+    "lines, and one made up behind the head": as_if_one_behind,
+    "a head that is no text": lambda folder: (folder / HEAD_NAME).write_bytes(b"\xff\xfe"),
+    "an empty head": lambda folder: (folder / HEAD_NAME).write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("how", HIDINGS)
+def test_what_was_cut_off_does_not_heal(folder: Path, how: str) -> None:
+    """Neither by what is written afterwards, nor by cutting off what tells of it."""
+    HIDINGS[how](folder)
+    assert audit.verify(folder)[1], "before anything else is written"
+    for _ in range(3):
+        audit.append(folder, Entry("jan", "search"))
+        assert audit.verify(folder)[1]
+        cut(folder, 1)
+    gaps = [line for line in audit.read(folder) if line.entry.action == audit.GAP]
+    assert gaps
+    assert gaps[0].entry.reason
+    cut(folder, len(lines_of(folder)) - gaps[0].seq + 1)
+    audit.append(folder, Entry("jan", "search"))
+    assert audit.verify(folder)[1]
+
+
+def test_a_gap_says_what_was_expected_and_what_was_found(folder: Path) -> None:
+    cut(folder, 8)
+    audit.append(folder, Entry("jan", "search"))
+    _, flaws = audit.verify(folder)
+    assert [flaw.line for flaw in flaws] == [LINES - 7]
+    assert "should reach line 12 and ends with line 4" in flaws[0].problem
+
+
+def test_a_head_that_a_power_cut_left_one_line_behind_is_right(folder: Path, tmp_path: Path) -> None:
+    head = (folder / HEAD_NAME).read_bytes()
+    audit.append(folder, Entry("jan", "search"))
+    (folder / HEAD_NAME).write_bytes(head)
+    assert audit.verify(folder) == (LINES + 1, [])
+    audit.append(folder, Entry("jan", "search"))
+    assert audit.verify(folder) == (LINES + 2, [])
+
+
+def test_the_very_first_line_may_be_the_one_that_the_head_lacks(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with files_no_larger_than(200), pytest.raises(StoreError):  # room for the head, and not for a line
+        audit.append(tmp_path / "x", Entry("jan", "search", reason="r" * 500))
+    head = (tmp_path / "x" / HEAD_NAME).read_bytes()
+    audit.append(tmp_path / "x", Entry("jan", "search"))
+    (tmp_path / "x" / HEAD_NAME).write_bytes(head)
+    assert audit.verify(tmp_path / "x") == (1, [])
+    audit.append(tmp_path / "x", Entry("jan", "search"))
+    assert audit.verify(tmp_path / "x") == (2, [])
+
+
+def test_a_damaged_head_is_a_flaw_and_stops_nothing(settings: Settings, store: Database, tmp_path: Path) -> None:
+    folder, config = settings.state_folder, tmp_path / "node.toml"
+    config.write_text(f'[store]\nfolder = "{folder}"\n')
+    audit.append(folder, Entry("jan", "search"))
+    (folder / HEAD_NAME).write_bytes(b"\xff\xfe")
+    assert audit.head(folder) == audit.UNREADABLE
+    assert status.collect(settings)["audit_head"] == audit.UNREADABLE
+    verified = CliRunner().invoke(main, ["audit", "verify", "--config", str(config)])
+    assert isinstance(verified.exception, SystemExit)
+    assert "1 flaws" in verified.stdout
+    audit.append(folder, Entry("jan", "search"))
+    assert audit.head(folder).startswith("3:")
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"seq": Infinity, "hash": "", "prev": ""}', b'{"hash":"\xc3\xa9"}'])
+def test_no_line_of_somebody_else_ends_the_audit(folder: Path, line: bytes) -> None:
+    write(folder, [*lines_of(folder), line])
+    assert audit.verify(folder)[1]
+    assert len(list(audit.read(folder))) == LINES
+    audit.append(folder, Entry("jan", "search"))
+    assert audit.verify(folder)[1]
 
 
 def test_many_writers_make_one_chain(tmp_path: Path) -> None:
@@ -254,7 +374,7 @@ def test_nothing_that_is_said_breaks_the_chain(tmp_path: Path, what: str, encryp
     for _ in range(3):
         audit.append(state, MONSTERS[what])
     assert audit.verify(state) == (3, [])
-    assert max(len(line) for line in lines_of(state)) < audit.TAIL_BYTES
+    assert max(len(line) for line in lines_of(state)) < audit.chain.TAIL_BYTES
     assert len(list(audit.read(state))) == 3
 
 
@@ -267,8 +387,8 @@ def test_a_detail_that_is_too_long_is_there_by_its_hash_beside_what_fits(tmp_pat
 
 def test_the_chain_goes_on_after_a_line_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as before_the_limits:
-        before_the_limits.setattr(audit, "TEXT_BYTES_MAX", 300_000)
-        before_the_limits.setattr(audit, "DETAIL_BYTES_MAX", 300_000)
+        before_the_limits.setattr(audit.entry, "TEXT_BYTES_MAX", 300_000)
+        before_the_limits.setattr(audit.entry, "DETAIL_BYTES_MAX", 300_000)
         audit.append(tmp_path, Entry("jan", "search", detail={"pattern": "A" * 200_000}))
     audit.append(tmp_path, Entry("jan", "search"))
     with (tmp_path / FILE_NAME).open("ab") as file:
@@ -287,3 +407,21 @@ def test_changed_settings_are_written_down(tmp_path: Path) -> None:
         ("configuration", 3, {}),
         ("configuration", 1, {"store.quota_mb": 6}),
     ]
+
+
+def test_a_line_that_is_added_meanwhile_is_no_flaw(tmp_path: Path) -> None:
+    """The verifier sees a file and its head that belong together, however fast another process adds lines."""
+    for _ in range(300):
+        audit.append(tmp_path, Entry("jan", "status"))
+    write = (
+        "import sys, pathlib; from anpr_node import audit\n"
+        "while True: audit.append(pathlib.Path(sys.argv[1]), audit.Entry('eva', 'status'))"
+    )
+    with subprocess.Popen([sys.executable, "-c", write, tmp_path]) as writer:
+        try:
+            found = [audit.verify(tmp_path) for _ in range(100)]
+            while found[-1][0] == 300:
+                found.append(audit.verify(tmp_path))
+        finally:
+            writer.kill()
+    assert [flaws for _, flaws in found if flaws] == []

@@ -53,6 +53,7 @@ COMMANDS = [
     ["safe"],
     ["evidence", "export"],
     ["evidence", "verify"],
+    ["evidence", "open"],
     ["audit", "show"],
     ["audit", "verify"],
     ["user", "add"],

@@ -5,15 +5,25 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import resource
+import signal
 import time
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from makers import NS_PER_S, evidence, read
 from sqlite_utils import Database
 
@@ -25,8 +35,9 @@ from anpr_node.evidence import Request
 from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
+from anpr_node.store.database import open_store
 from anpr_node.store.reads import add_read, load_evidence
-from anpr_node.store.sealing import Seal, load_seal, open_box
+from anpr_node.store.sealing import Seal, load_private, load_seal, open_box
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
 NOW_NS = 1_767_225_600 * NS_PER_S
@@ -175,3 +186,159 @@ def test_a_seal_for_nobody_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="sealed_for"):
         load_seal(tmp_path / "bad.pem")
     assert Seal(X25519PrivateKey.generate().public_key()).close(b"x") != b"x"
+
+
+@pytest.fixture
+def config(store: Database, tmp_path: Path) -> Path:
+    path = tmp_path / "node.toml"
+    path.write_text(f'[store]\nfolder = "{tmp_path / "state"}"\n')
+    add_read(store, read(read_id="r2", at_s=time.time() - 60), encode(evidence()), [])
+    return path
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["evidence", *map(str, arguments)])
+
+
+def export(config: Path, out: Path, read_id: str = "r2") -> Result:
+    return call("export", "--config", config, read_id, "--out", out, "--reason", "r", "--case", "c")
+
+
+def outcomes(config: Path) -> list[str]:
+    return [line.entry.outcome for line in audit.read(config.parent / "state")]
+
+
+def test_a_file_that_is_there_is_left_alone(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r2.zip"
+    out.write_bytes(b"precious")
+    refused = export(config, out)
+    assert refused.exit_code == 1
+    assert "it is there already: move it away, or name another file with --out" in refused.output
+    assert out.read_bytes() == b"precious"
+    assert outcomes(config) == ["failed"]
+
+
+def test_an_export_that_cannot_be_written_is_not_done(config: Path, tmp_path: Path) -> None:
+    refused = export(config, tmp_path / "none" / "r2.zip")
+    assert refused.exit_code == 1
+    assert "No such file" in refused.output
+    assert outcomes(config) == ["failed"]
+
+
+def test_a_full_card_under_the_package_is_a_failure_in_the_audit(config: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for it: the audit's lines go in, the package does not."""
+    out = tmp_path / "r2.zip"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    export(config, tmp_path / "whole.zip")
+    room = 4096 * 4
+    assert (tmp_path / "whole.zip").stat().st_size > room > (tmp_path / "state" / audit.FILE_NAME).stat().st_size * 4
+    with closing(open_store(tmp_path / "state")) as database:
+        request = Request("jan", "r2", "r", "c", None, "")
+        content = packages.export(database, tmp_path / "state", request, BE, time.time_ns())
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+            with (
+                pytest.raises(AnprError, match="File too large"),
+                packages.new_file(out, tmp_path / "state", request, time.time_ns()) as file,
+            ):
+                file.write(content)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+    assert not out.exists()
+    assert outcomes(config)[-1] == "failed"
+
+
+def test_a_refused_export_leaves_no_file(config: Path, tmp_path: Path) -> None:
+    assert export(config, tmp_path / "none.zip", "nobody").exit_code == 1
+    assert call("export", "--config", config, "r2", "--out", tmp_path / "none.zip").exit_code == 3
+    assert not (tmp_path / "none.zip").exists()
+
+
+def test_a_package_says_that_its_read_was_corrected_later(store: Database, config: Path, tmp_path: Path) -> None:
+    export(config, tmp_path / "before.zip")
+    add_read(store, read("1ABC128", "r3", time.time() - 59, corrects="r2"), encode(evidence()), [])
+    assert export(config, tmp_path / "after.zip").exit_code == 0
+    record = json.loads(files_of((tmp_path / "after.zip").read_bytes())["record.json"])
+    assert (record["corrected_by"], record["corrects"]) == (["r3"], None)
+    assert "CORRECTED" not in call("verify", tmp_path / "before.zip").output
+    assert "CORRECTED: the node read it again as r3" in call("verify", tmp_path / "after.zip").output
+
+
+def test_the_back_office_opens_a_sealed_package(store: Database, config: Path, tmp_path: Path) -> None:
+    """With keys as openssl makes them, from the read to the pictures on the office's disk."""
+    private, public, out = tmp_path / "office-private.pem", tmp_path / "office.pem", tmp_path / "opened"
+    make_keys(private, public)
+    pictures = encode(evidence())
+    add_read(store, read("7QZX123", "r3", time.time() - 9), pictures, [], load_seal(public))
+    package = tmp_path / "r3.zip"
+    signer = export(config, package, "r3").output.split()[-1]
+    opened = call("open", package, "--key", private, "--out", out, "--signer", signer)
+    assert opened.exit_code == 0, opened.output
+    assert sorted(path.name for path in out.iterdir()) == ["overview.jpg", "patch.jpg", "record.json"]
+    assert (out / "patch.jpg").read_bytes() == pictures.patch_jpeg
+    assert (out / "overview.jpg").read_bytes() == pictures.overview_jpeg
+    record = json.loads((out / "record.json").read_text())
+    assert (record["vrm"], record["country"], record["read_id"]) == ("7QZX123", "B", "r3")
+    assert "sealed" not in record
+    again = call("open", package, "--key", private, "--out", out)
+    assert (again.exit_code, "File exists" in again.output) == (1, True)
+
+
+def make_keys(private: Path, public: Path) -> None:
+    key = X25519PrivateKey.generate()
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def test_what_does_not_open_says_why(store: Database, config: Path, tmp_path: Path) -> None:
+    private, public, other = (tmp_path / name for name in ("private.pem", "public.pem", "other.pem"))
+    make_keys(private, public)
+    make_keys(other, tmp_path / "other-public.pem")
+    closed = X25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    (tmp_path / "closed.pem").write_bytes(closed)
+    pictures = encode(evidence())
+    for read_id in ("r3", "r4"):
+        add_read(store, read("7QZX123", read_id, time.time() - 9), pictures, [], load_seal(public))
+        export(config, tmp_path / f"{read_id}.zip", read_id)
+    export(config, tmp_path / "r2.zip")
+    for package, key, words in (
+        ("r3.zip", other, "not for this key"),
+        ("r3.zip", public, "no private key"),
+        ("r3.zip", tmp_path / "none.pem", "no private key"),
+        ("r3.zip", tmp_path / "closed.pem", "passphrase"),
+        ("r2.zip", private, "nothing in it is sealed"),
+    ):
+        result = call("open", tmp_path / package, "--key", key, "--out", tmp_path / "out")
+        assert result.exit_code == 1, result.output
+        assert words in result.output, (words, result.output)
+    swapped = {**files_of((tmp_path / "r3.zip").read_bytes())}
+    swapped["patch.sealed"] = load_seal(public).close(b"another picture")
+    content = {name: data for name, data in swapped.items() if name not in packages.OWN}
+    with pytest.raises(EvidenceError, match="not the picture"):
+        packages.unseal(packages.pack(content, tmp_path / "state", 0), load_private(private))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "record", [b"[]", b"7", b'"x"', b'{"sealed": "AAAA"}', b'{"sealed": 7}', b'{"corrected_by": 7}']
+)
+def test_a_package_of_anybodys_making_is_said_to_be_none(tmp_path: Path, record: bytes) -> None:
+    package = packages.pack({"record.json": record}, tmp_path / "other", 0)
+    with pytest.raises((EvidenceError, StoreError)):
+        packages.unseal(package, X25519PrivateKey.generate())
+    packages.verify(package)
+
+
+def test_a_package_does_not_choose_where_its_files_are_written(tmp_path: Path) -> None:
+    private = X25519PrivateKey.generate()
+    seal = Seal(private.public_key())
+    name, jpeg = "../../evil", b"x"
+    secret = {"vrm": "1ABC123", "sha256": {name: hashlib.sha256(jpeg).hexdigest()}}
+    record = {"sealed": b64encode(seal.close(json.dumps(secret).encode())).decode()}
+    files = {"record.json": json.dumps(record).encode(), f"{name}.sealed": seal.close(jpeg)}
+    opened = packages.unseal(packages.pack(files, tmp_path / "other", 0), private)
+    assert list(opened) == ["record.json"]

@@ -95,11 +95,39 @@ def test_it_writes_reads_back_and_claims(image: Path, tmp_path: Path) -> None:
 
 def test_nothing_is_written_before_the_answer_nor_with_a_claim_that_is_wrong(image: Path, tmp_path: Path) -> None:
     target, claim = tmp_path / "card", tmp_path / "claim.toml"
-    target.write_bytes(b"precious")
-    assert "nothing was written" in flash(image, target, typed="yes\n").stderr
+    precious = b"precious".ljust(60_000_000, b"\0")
+    target.write_bytes(precious)
+    for typed in ("yes\n", ""):
+        assert "nothing was written" in flash(image, target, typed=typed).stderr
     claim.write_text(CLAIM.replace("jan", "root"))
     assert "belongs to the system" in flash(image, target, "--claim", claim, "--yes").stderr
+    claim.write_bytes(CLAIM.encode() + b"# \xff\n")
+    said = flash(image, target, "--claim", claim, "--yes").stderr
+    assert said.startswith("refused: ")
+    assert "no text in UTF-8" in said
+    assert target.read_bytes() == precious
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_card_that_is_too_small_is_left_alone(image: Path, tmp_path: Path, packed: bool) -> None:
+    target = tmp_path / "card"
+    target.write_bytes(b"precious")
+    if packed:
+        subprocess.run(["zstd", "-q", "-1", image], check=True)
+    said = flash(f"{image}.zst" if packed else image, target, "--yes")
+    assert said.returncode == 1
+    assert "card is too small: 0 MB, and anpr.img" in said.stderr
+    assert "Traceback" not in said.stderr
     assert target.read_bytes() == b"precious"
+
+
+def test_a_damaged_image_is_found_before_the_card_is_touched(image: Path, tmp_path: Path) -> None:
+    target, broken = tmp_path / "card", tmp_path / "broken.img.zst"
+    target.write_bytes(b"precious".ljust(60_000_000, b"\0"))
+    subprocess.run(["zstd", "-q", "-1", image, "-o", broken], check=True)
+    broken.write_bytes(broken.read_bytes()[:-10])
+    assert "zstd could not unpack it" in flash(broken, target, "--yes").stderr
+    assert target.read_bytes().startswith(b"precious")
 
 
 def test_a_card_that_forgets_is_found_out(image: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from anpr_node import health, status
 from anpr_node.cli import main
 from anpr_node.config import Settings, parse
+from anpr_node.node import BOOT_ID
 from anpr_node.store.database import insert, use_store
 
 SINK = {"sinks": [{"name": "office", "url": "https://office.example.org/reads"}]}
@@ -28,7 +29,8 @@ def beat(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def look(settings: Settings, beat: dict[str, Any]) -> dict[str, str]:
     def write() -> None:
-        status.heartbeat_path(settings).write_text(json.dumps({**beat, "at_s": time.time()}))
+        up_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        status.heartbeat_path(settings).write_text(json.dumps({**beat, "boot_id": BOOT_ID, "up_s": up_s}))
 
     def sleep(_: float) -> None:
         beat["frames"] += beat["step"]

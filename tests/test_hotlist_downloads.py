@@ -45,13 +45,16 @@ class Publisher:
     break_after: int | None = None
     """So many bytes of a list file are sent, then the connection is cut; once."""
     resumes: bool = True
+    raw: dict[str, bytes] = field(default_factory=dict)
+    """What is said byte by byte for a path, in place of a file."""
     url: str = ""
 
     def publish(self, revision: int, rows: str, base: int | None = None, **extra: str) -> None:
-        path = self.folder / f"stolen-{revision}.csv"
+        name = extra.get("name", "stolen")
+        path = self.folder / f"{name}-{revision}.csv"
         path.write_text(rows)
-        manifest = describe(path, "stolen", revision, "delta" if base else "replace", base)
-        self.files[extra.get("manifest", "stolen.manifest")] = sign(
+        manifest = describe(path, name, revision, "delta" if base else "replace", base)
+        self.files[extra.get("manifest", f"{name}.manifest")] = sign(
             manifest.model_copy(update={"whole": extra.get("whole")}), self.key
         )
         self.files[path.name] = path.read_bytes()
@@ -67,6 +70,10 @@ class Handler(BaseHTTPRequestHandler):
         name, publisher = self.path.lstrip("/"), self.publisher
         body = publisher.files.get(name)
         wanted = self.headers.get("Range", "")
+        if name in publisher.raw:
+            self.close_connection = True
+            self.wfile.write(publisher.raw[name])
+            return None
         if body is None:
             return self._answer(404, b"", {})
         tag = f'"{hash(body)}"'
@@ -214,6 +221,39 @@ def test_what_goes_wrong_leaves_the_list_in_force(
     assert words in outcome.text
     assert [(s.revision, s.entries) for s in show(store)] == [(1, 200)]
     publisher.ca_file.write_bytes((publisher.ca_file.parent / "server.pem").read_bytes())
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+BREAKS = {
+    "half": HEAD + b"Content-Length: 1000\r\n\r\nabc",
+    "badly packed": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 11\r\n\r\nnot packed!",
+    "chunks that are none": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "headers without end": HEAD + b"X: y\r\n" * 500 + b"\r\n",
+    "another protocol": b"220 ready\r\n",
+    "nothing": b"",
+    "elsewhere, which is no place": b"HTTP/1.1 302 x\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+    "elsewhere, which is no text": b"HTTP/1.1 302 x\r\nLocation: \xff\xfe\r\nContent-Length: 0\r\n\r\n",
+    "elsewhere, with half a page": b"HTTP/1.1 302 x\r\nLocation: /x\r\nContent-Length: 9\r\n\r\nabc",
+}
+
+
+@pytest.mark.parametrize("path", ["stolen.manifest", "stolen-2.csv"])
+@pytest.mark.parametrize("how", BREAKS)
+def test_an_answer_that_breaks_off_ends_neither_the_command_nor_the_other_lists(
+    store: Database, node: Settings, publisher: Publisher, how: str, path: str
+) -> None:
+    section = node.hotlists.lists["stolen"]
+    other = section.model_copy(update={"url": f"{publisher.url}wanted.manifest"})
+    node.hotlists.lists["wanted"] = other
+    publisher.publish(1, ROWS)
+    update(store, node)
+    publisher.publish(2, ROWS)
+    publisher.publish(1, ROWS, name="wanted")
+    publisher.raw[path] = BREAKS[how]
+    outcomes = {each.list_id: each for each in downloads.update(store, node, (), By("timer", "update", 0))}
+    assert outcomes["stolen"].failed
+    assert outcomes["wanted"].text == "revision 1 in force, 200 entries"
+    assert {s.list_id: s.revision for s in show(store)} == {"stolen": 1, "wanted": 1}
 
 
 def test_a_list_that_does_not_come_any_more_is_an_alarm(store: Database, node: Settings, publisher: Publisher) -> None:

@@ -148,6 +148,10 @@ def test_the_commands_of_a_publisher(tmp_path: Path, key: Path) -> None:
     assert read_manifest(manifest, public_key_of(key), "stolen").operation == "replace"
     assert run(tmp_path / "s.csv").exit_code == 2
     assert "is no name" in run(tmp_path / "s.csv", "--list", "a b", "--revision", 7).stderr
+    (tmp_path / "stolen.manifest").unlink()
+    assert run(tmp_path / "s.csv", "--list", "stolen", "--revision", 8, "--remove").exit_code == 2
+    assert not (tmp_path / "stolen.manifest").exists(), "rows to take off must not become the list"
+    assert run(tmp_path / "s.csv", "--list", "stolen", "--revision", 8, "--remove", "--base", 7).exit_code == 0
     key.write_text("nonsense")
     assert "not a private key" in run("--show-key").stderr
 
@@ -163,6 +167,10 @@ def test_import_by_command_needs_the_manifest(tmp_path: Path, key: Path) -> None
     refused = run("import", file, "--list", "stolen")
     assert refused.exit_code == 3
     assert "refused: list stolen comes signed" in refused.stderr
+    for option in ("--delta", "--remove", "--unsigned", "--may-shrink"):
+        ignored = run("import", file, "--list", "stolen", "--manifest", tmp_path / "m", option, "--reason", "why")
+        assert ignored.exit_code == 2, option
+        assert "--manifest it says" in ignored.stderr
     assert run("import", file, "--list", "stolen", "--manifest", tmp_path / "m").exit_code == 0
     assert " 41 " in run("list").stdout
     assert run("import", file, "--list", "stolen", "--unsigned", "--reason", "link down").exit_code == 0

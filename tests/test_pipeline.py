@@ -10,7 +10,7 @@ from makers import box, frame, plate
 from anpr_node.config import Settings, parse
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.pipeline import Pipeline, Ripe
-from anpr_node.records import Frame, Plane, PlateBox, PlateText
+from anpr_node.records import PARKED, Frame, Plane, PlateBox, PlateText
 from anpr_node.vision.reader import PlateView
 
 Sighting = tuple[PlateBox, PlateText | None]
@@ -94,7 +94,7 @@ def test_a_parked_vehicle_is_one_read_and_costs_few_looks() -> None:
     pipeline = Pipeline(reader, SimulatedClock(0), Settings())  # type: ignore[arg-type]
     reads = [item for n in range(900) for item in pipeline.process(frame(n))] + pipeline.finish()
     assert len(reads) == 1
-    assert "standing" in reads[0].read.flags
+    assert PARKED in reads[0].read.flags
     assert reader.looks <= Settings().reading.readings_max
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import getpass
 import re
 import shlex
+import shutil
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import ROOT
 from makers import evidence, read
+from test_evidence import make_keys
 
 from anpr_node import access, audit
 from anpr_node.access import Person
@@ -21,8 +24,11 @@ from anpr_node.evidence import fingerprint_of
 from anpr_node.recorder import encode
 from anpr_node.store.database import open_store
 from anpr_node.store.reads import add_read
+from anpr_node.store.sealing import load_seal
 
-COMMANDS = re.findall(r"^    anpr-node (.*?)(?:\s+#.*)?$", (ROOT / "docs" / "record.md").read_text(), re.MULTILINE)
+PAGE = (ROOT / "docs" / "record.md").read_text()
+COMMANDS = re.findall(r"^    anpr-node (.*?)(?:\s+#.*)?$", PAGE, re.MULTILINE)
+KEYS_BY_OPENSSL = re.findall(r"^    (openssl .*)$", PAGE, re.MULTILINE)
 PASSWORD = "correct horse battery\n"
 GROUPS = {"user", "audit", "hotlist", "evidence", "store"}
 
@@ -46,7 +52,7 @@ def test_the_page_shows_what_works(config: Path, tmp_path: Path, command: str) -
         command = command.replace(blank, filling)
     words = shlex.split(command)
     at = 2 if words[0] in GROUPS else 1
-    options = [] if words[:2] == ["evidence", "verify"] else ["--config", str(config)]
+    options = [] if words[:2] in (["evidence", "verify"], ["evidence", "open"]) else ["--config", str(config)]
     result = CliRunner().invoke(main, [*words[:at], *options, *words[at:]], input=PASSWORD * 2)
     refused_by_date = result.exit_code == 3 and "--decision" in result.output
     assert result.exit_code == 0 or refused_by_date, result.output
@@ -60,9 +66,18 @@ def prepare(command: str, config: Path, state: Path) -> None:
             access.add(store, Person("me", "service"), getpass.getuser(), None, 0)
             if "remove" in command:
                 access.add(store, Person("jan", "auditor"), "jan", None, 0)
-    if command.startswith("evidence verify"):
+    if command.startswith("evidence open"):
+        for line in KEYS_BY_OPENSSL if shutil.which("openssl") else []:
+            subprocess.run(shlex.split(line), check=True, capture_output=True)
+        if not shutil.which("openssl"):
+            make_keys(config.with_name("office-private.pem"), config.with_name("office.pem"))
+        with closing(open_store(state)) as store:
+            made, seal = read(read_id="r2", at_s=time.time() - 50), load_seal(config.with_name("office.pem"))
+            add_read(store, made, encode(evidence()), [], seal)
+    if command.startswith(("evidence verify", "evidence open")):
         why = ["--reason", "r", "--case", "c", "--out", "r1.zip"]
-        exported = CliRunner().invoke(main, ["evidence", "export", "--config", str(config), "r1", *why])
+        read_id = "r2" if "open" in command else "r1"
+        exported = CliRunner().invoke(main, ["evidence", "export", "--config", str(config), read_id, *why])
         assert exported.exit_code == 0, exported.output
 
 

@@ -210,6 +210,20 @@ def limits(store: Database, folder: Path, less_bytes: int) -> Limits:
     return Limits(used - less_bytes, 0)
 
 
+@pytest.mark.parametrize(("actions", "stays"), [('["relay"]', True), ('["silent"]', False)])
+def test_a_hit_outlasts_what_is_younger_and_a_silent_one_does_not_show_by_it(
+    store: Database, tmp_path: Path, actions: str, stays: bool
+) -> None:
+    folder = tmp_path / "state"
+    fill(store, 40, delivered=40, hits=(0,))
+    store.execute("UPDATE hit SET actions = ?", [actions])
+    store.conn.commit()
+    retention.leave_no_trace(store)
+    retention.make_room(store, folder, limits(store, folder, 1), day(1), batches=3)
+    kept = store.execute("SELECT count(*) FROM evidence WHERE read_id = 'r000'").fetchone()[0]
+    assert bool(kept) == stays
+
+
 def test_room_is_made_in_the_stated_order_and_counted(store: Database, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     fill(store, 100, delivered=40, hits=(5, 50))
@@ -222,8 +236,9 @@ def test_room_is_made_in_the_stated_order_and_counted(store: Database, tmp_path:
         states += dropped
     assert list(dict.fromkeys(states)) == list(dict.fromkeys(s.name for s in retention.STEPS))
     assert figures(store) == {
-        "dropped_delivered_pictures": 80,
-        "dropped_delivered_reads": 40,
+        "dropped_delivered_pictures": 78,
+        "dropped_delivered_reads": 39,
+        "dropped_delivered_hits": 1,
         "dropped_overviews": 60,
         "dropped_undelivered_reads": 60,
     }

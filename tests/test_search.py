@@ -190,8 +190,44 @@ def test_table_json_and_csv_say_the_same(config: Path) -> None:
 
 def test_options_reach_the_search(config: Path) -> None:
     assert "1ABC123" in call(config, "IABC123", "--near").stdout
-    assert call(config, "1AB*", "--near").exit_code == 2
     assert len(call(config, "*", "--category", "seize").stdout.splitlines()) == 2
     assert "there may be more" in call(config, "*", "--limit", "1").stderr
     assert call(config, "*", "--from", "2020-01-01").exit_code == 3
     assert call(config, "*", "--from", "2020-01-01", "--decision", "PDR/7").exit_code == 0
+
+
+@pytest.mark.parametrize("country", ["B", "be", "BEL"])
+def test_a_country_is_written_as_in_lists(config: Path, country: str) -> None:
+    assert "2 reads" in call(config, "*", "--country", country).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["*", "--country", "Belgium"], "none that is read"),
+        (["*", "--country", "XX"], "none that is read"),
+        (["*", "--category", "nonsense"], "is none of arrest"),
+        (["*", "--from", "2026-11-02", "--to", "2026-11-01", "--decision", "D"], "is not before"),
+        (["*", "--from", "2026-11-02", "--to", "2026-11-02", "--decision", "D"], "is not before"),
+        (["*", "--from", "9999-12-31"], "between 1970 and 2261"),
+        (["*", "--from", "1600-01-01", "--decision", "D"], "between 1970 and 2261"),
+        (["*", "--to", "1600-01-01"], "between 1970 and 2261"),
+        (["ЖЖЖ"], "is not read"),
+        (["1ABЖ123"], "is not read"),
+        (["1AB%"], "is not read"),
+        ([""], "is empty"),
+        (["-"], "is empty"),
+        (["1ABC123456789"], "has 13 letters"),
+        (["1ABC123456789", "--near"], "has 13 letters"),
+        (["1AB*", "--near"], "whole plate"),
+    ],
+)
+def test_what_no_read_can_be_is_said_and_written_down(
+    config: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    result = call(config, *options)
+    assert (result.exit_code, result.stdout) == (2, ""), result.output
+    assert words in result.stderr
+    entry = last_line(tmp_path)
+    assert (entry.action, entry.outcome, entry.case_ref) == ("search", "refused", "LI/1")
+    assert words in str(entry.detail["problem"])

@@ -75,9 +75,50 @@ def test_what_it_cannot_keep_is_refused_by_name_and_the_rest_is_kept(tmp_path: P
     assert kept(tmp_path, "read") == {"r-1": 1}
 
 
+def read_with(text: str) -> str:
+    return json.dumps({**READ, "id": "x"}).replace('"1ABC123"', text)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        json.dumps({**READ, "id": "x", "rev": 2**70}),
+        json.dumps({**READ, "id": "x", "rev": -1}),
+        json.dumps({**READ, "id": "x\ud800"}),
+        json.dumps({**READ, "id": ["x"]}),
+        json.dumps({**READ, "id": "x", "kind": ["read"]}),
+        read_with('"\\ud800"'),
+        json.dumps({**READ, "id": "x"}).replace('"x"', "[" * 900 + "]" * 900),
+        json.dumps({"kind": "heartbeat", "id": "x", "rev": 0, "heartbeat": {"audit_head": "\ud800"}}),
+        json.dumps({"kind": "patch", "id": "x", "rev": 0, "picture": [], "jpeg": "\ud800"}),
+        json.dumps({"kind": "hit", "id": "x", "rev": 0, "hit": {}, "patch": 7}),
+    ],
+)
+def test_an_item_that_cannot_be_written_is_refused_and_the_rest_is_kept(tmp_path: Path, item: str) -> None:
+    whole = json.dumps(batch(READ)).replace('"items": [', f'"items": [{item}, ').encode()
+    with sink(tmp_path) as url:
+        answer = post(url, whole)
+        assert answer.status_code == 200
+        assert answer.json()["accepted"] == 1
+        assert len(answer.json()["refused"]) == 1
+    assert kept(tmp_path, "read") == {"r-1": 1}
+
+
+def test_what_is_nested_deep_is_answered_at_every_depth(tmp_path: Path) -> None:
+    """There is one at which it can be read and not be written."""
+    with sink(tmp_path) as url, requests.Session() as session:
+        for depth in range(900, 1000, 2):
+            content = json.dumps(batch(READ)).replace('"1ABC123"', "[" * depth + "]" * depth)
+            answer = session.post(url, data=content.encode(), timeout=10)
+            assert answer.status_code in {200, 400}, depth
+
+
 @pytest.mark.parametrize(
     ("content", "status"),
     [
+        (b"[" * 200_000, 400),
+        (b'{"format": "anpr-node/1", "items": ' + b"[" * 200_000, 400),
+        (b"9" * 200_000, 400),
         (b"", 400),
         (b"nothing", 400),
         (b"[]", 400),
@@ -151,4 +192,7 @@ def test_wrong_use_is_said_in_words(tmp_path: Path) -> None:
     pem = tmp_path / "pem"
     pem.write_text("")
     assert "come together" in call("--cert", str(pem)).output
+    assert "is empty: put the token into it" in call("--token-file", str(pem)).output
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    assert "one line of printable ASCII" in call("--token-file", str(tmp_path / "token")).output
     assert "the sink cannot run" in call("--cert", str(pem), "--key", str(pem)).output

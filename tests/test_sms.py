@@ -86,6 +86,13 @@ def test_repeats_and_past_hits_are_not_told(bench: Bench, column: str) -> None:
     assert bench.told == []
 
 
+def test_a_hit_whose_relay_was_held_back_for_its_rate_is_told(bench: Bench) -> None:
+    bench.put_hit(1)
+    bench.database.execute("UPDATE hit SET held_back = 'rate'")
+    bench.run(60)
+    assert {number for number, _ in bench.told} == {"+32470000001", "+32470000002"}
+
+
 def test_messages_are_few_and_late_ones_are_left(bench: Bench) -> None:
     for number in range(4):
         bench.put_hit(number)

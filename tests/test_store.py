@@ -13,7 +13,7 @@ import pytest
 from makers import evidence, read
 from sqlite_utils import Database
 
-from anpr_node.errors import StoreError, StoreLogLost
+from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store.database import FILE_NAME, open_store, use_store
@@ -83,7 +83,8 @@ def test_nothing_is_written_into_a_deleted_log(store: Database, tmp_path: Path, 
     with pytest.raises(StoreLogLost):
         add_read(store, read("1ABC124", "r2"), encode(evidence()), [])
     assert count(store, "read") == 1
-    with closing(sqlite3.connect(f"file:{tmp_path / "state" / FILE_NAME}?immutable=1", uri=True)) as file_alone:
+    file_alone_uri = f"file:{log.with_name(FILE_NAME)}?immutable=1"
+    with closing(sqlite3.connect(file_alone_uri, uri=True)) as file_alone:
         assert file_alone.execute("SELECT count(*) FROM read").fetchone() == (1,)
 
 
@@ -135,7 +136,7 @@ def test_damage_that_shows_late_is_said_in_one_line(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"no database at all, and long enough to look like one" * 100)
-    with pytest.raises(StoreError, match="cannot open"):
+    with pytest.raises(StoreDamaged, match=r"cannot open .*start the node: it sets the file aside"):
         open_store(tmp_path)
 
 

@@ -171,7 +171,7 @@ def test_a_batch_that_is_refused_is_halved_until_the_culprit_is_found(
     assert all(reason.startswith(str(status)) for _, reason in rows)
 
 
-@pytest.mark.parametrize("status", [401, 301])
+@pytest.mark.parametrize("status", [401, 301, 409])
 def test_a_sink_that_takes_nothing_costs_nothing(store: Database, tmp_path: Path, status: int) -> None:
     """A wrong token or url is no item's fault: everything waits until a person has mended it."""
     for number in range(60):

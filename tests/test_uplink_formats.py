@@ -19,15 +19,16 @@ from urllib.parse import parse_qs, urlsplit
 import jsonschema
 import pytest
 from conftest import ROOT
-from makers import NS_PER_S, box, read
+from makers import NS_PER_S, box, plate, read
 from sqlite_utils import Database
+from test_pipeline import play
 from uplink_kit import settings_for
 
 from anpr_node.audit import By
 from anpr_node.config import Settings
 from anpr_node.hotlist import verdicts
 from anpr_node.policy import presets
-from anpr_node.records import Candidate, ClockState, Hit, HotlistEntry
+from anpr_node.records import PARKED, Candidate, ClockState, Hit, HotlistEntry
 from anpr_node.store.outbox import Waiting
 from anpr_node.store.reads import EncodedEvidence, add_read
 from anpr_node.uplink.formats import NoReceipt, Request, Site, openalpr
@@ -61,7 +62,7 @@ def loader(store: Database, tmp_path: Path) -> Loader:
     made = read(
         "1ABC123", "r-1", at_s=AT_S + 0.123456, node_id="node-7", confidence=0.931, votes=5,
         candidates=(Candidate("1ABC123", 0.931), Candidate("1A8C123", 0.051)), clock=ClockState("ntp", 1.5, 12.0),
-        box=box(600.4, 702, 183, 44), flags=("parked",), lane="2", direction="receding",
+        box=box(600.4, 702, 183, 44), flags=(PARKED,), lane="2", direction="receding",
     )  # fmt: skip
     seize = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen 1/11", "zone", None, None, ("relay", "uplink"))
     insured = HotlistEntry("ins", "1ABC123", "B", "insurance", 10, "", "", None, None, ("batch",))
@@ -276,6 +277,18 @@ def test_openalpr_receivers_read_our_groups_and_alerts(loader: Loader) -> None:
     assert group["travel_direction"] == pytest.approx(2.4), "receding: the other way"
     assert group["is_parked"] is True
     assert len(group["best_plate"]["coordinates"]) == 4
+
+
+def test_a_parked_vehicle_is_parked_to_openalpr(store: Database, tmp_path: Path) -> None:
+    """From what the pipeline writes, not from what a test thinks it does."""
+    parked = play({n: [(box(600 + n % 2, 500), plate("1ABC123"))] for n in range(300)}, 300)[0].read
+    add_read(store, parked, EncodedEvidence(None, None), ())
+    [item] = Loader(store, _settings(tmp_path, "openalpr").sinks[0], 0).load(
+        "read", [Waiting(1, parked.read_id)], inline=False
+    )
+    request = format_of("openalpr").request(URL, [item], SITE)
+    assert request is not None
+    assert json.loads(request.body)["is_parked"] is True
 
 
 def test_openalprs_heartbeat_has_the_documented_fields() -> None:

@@ -15,9 +15,9 @@ from anpr_node.cli import main
 from anpr_node.config import parse
 from anpr_node.store.outbox import HIT, IN_ORDER, REFUSED_MAX
 from anpr_node.uplink.backoff import FIRST_S, LAST_S
-from anpr_node.uplink.bulk import GATHER_ROWS, GATHER_S
 from anpr_node.uplink.formats.clickhouse import ClickHouse
 from anpr_node.uplink.line import PASSING, REFUSALS
+from anpr_node.uplink.packer import GATHER_ROWS, GATHER_S
 from anpr_node.uplink.urgent import IDLE_S
 
 PAGE = (ROOT / "docs" / "uplink.md").read_text()

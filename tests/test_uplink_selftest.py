@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from certificates import authority
 from uplink_kit import settings_for
 
@@ -20,9 +21,21 @@ def test_missing_and_wrong_files_are_named(tmp_path: Path) -> None:
     options = {"ca_file": str(wrong), "token_file": str(tmp_path / "none")}
     found = faults(settings_for(tmp_path, {**SINK, **options}))
     assert found == [
-        f"zone: ca_file {wrong} is no PEM certificate",
         f"zone: token_file {tmp_path / 'none'}: No such file or directory",
+        f"zone: ca_file {wrong} is no PEM certificate",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"", "is empty"), (b" \n", "is empty"), (b"\xff\xfe", "ASCII"), (b"a\nb", "ASCII")]
+)
+def test_a_token_that_is_none_is_a_fault(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "token").write_bytes(content)
+    settings = settings_for(tmp_path, {**SINK, "token_file": str(tmp_path / "token")})
+    findings = {finding.item: finding for finding in run(settings)}
+    assert findings["uplink"].verdict == "FAIL"
+    assert f"token_file {tmp_path / 'token'}" in findings["uplink"].text
+    assert words in findings["uplink"].text
 
 
 def test_a_certificate_that_ends_soon_is_a_remark(tmp_path: Path) -> None:

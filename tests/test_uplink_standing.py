@@ -115,10 +115,14 @@ def test_refused_things_are_shown_and_sent_again_by_who_may(store: Database, con
     assert "1ABC123" not in shown
     assert call("uplink", "retry", "--config", config).exit_code == 2
     assert call("uplink", "retry", "--config", config, "h-r0-seize").stdout == "1 wait again\n"
-    assert call("uplink", "retry", "--config", config, "--all", "--sink", "nobody").stdout == "0 wait again\n"
-    assert call("uplink", "retry", "--config", config, "--all").stdout == "1 wait again\n"
+    for nothing in (["foo"], ["h-r1-discreet", "--sink", "other"], ["--all", "--sink", "nobody"]):
+        result = call("uplink", "retry", "--config", config, *nothing)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "nothing refused by that name" in result.stderr
+    assert call("uplink", "retry", "--config", config, "--all", "--sink", "zone").stdout == "1 wait again\n"
+    assert call("uplink", "retry", "--config", config, "--all").stdout == "0 wait again\n"
     assert outbox(store) == {"hit": 2, "read": 1}, "the silent one goes along and is not counted"
-    assert [line.entry.rows for line in audit.read(tmp_path / "state")] == [1, 0, 1]
+    assert [line.entry.rows for line in audit.read(tmp_path / "state")] == [1, 1, 0]
     name_person(store, Person("oskar", "officer"), "oskar", None, 0)
     assert call("uplink", "refused", "--config", config).exit_code == 3
 

@@ -105,6 +105,20 @@ def test_a_token_opens_and_another_does_not(store: Database, tmp_path: Path) -> 
     assert not outbox(store)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"s3cret\nin two lines"])
+def test_without_a_token_where_one_is_named_nothing_is_sent(
+    store: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    add(store, "r0")
+    token = tmp_path / "token"
+    token.write_bytes(content)
+    with sink(tmp_path / "sink") as url, node(tmp_path, url, token_file=str(token)) as sender:
+        sender.run(20)
+    assert outbox(store)["read"] == 1
+    assert f"sink zone: {token}" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 def test_a_missing_certificate_or_token_is_told_and_waited_for(
     store: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -26,7 +26,8 @@ class Restraint:
         self._repeat_ns = int(repeat_s * NS_PER_S)
         self._relay_per_minute_max = relay_per_minute_max
         self._last_ns: dict[Key, int] = {}
-        self._closings_ns: deque[int] = deque()
+        self._closings: deque[tuple[int, int]] = deque()
+        """When the relay closed, and for a hit of which priority."""
 
     def judge(self, vrm: str, hit: Hit, now_ns: int) -> Hit:
         """The hit, held back where it must be. Nothing is remembered yet: the commit may fail and come again."""
@@ -35,17 +36,26 @@ class Restraint:
         last_ns = self._last_ns.get(_key(vrm, hit))
         if last_ns is not None and now_ns - last_ns < self._repeat_ns:
             return replace(hit, held_back="repeat")
-        recent = sum(now_ns - closed_ns < MINUTE_NS for closed_ns in self._closings_ns)
-        return replace(hit, held_back="rate") if recent >= self._relay_per_minute_max else hit
+        return replace(hit, held_back="rate") if self._is_too_often(hit, now_ns) else hit
+
+    def _is_too_often(self, hit: Hit, now_ns: int) -> bool:
+        """Whether the relay closed too often for hits that matter as much: lesser ones hold back nothing above them."""
+        if "relay" not in hit.entry.actions:
+            return False
+        recent = sum(
+            now_ns - closed_ns < MINUTE_NS and priority >= hit.entry.priority for closed_ns, priority in self._closings
+        )
+        return recent >= self._relay_per_minute_max
 
     def signalled(self, vrm: str, hits: Sequence[Hit], now_ns: int) -> None:
         """These hits of one read were signalled just now."""
         for hit in hits:
             self._last_ns[_key(vrm, hit)] = now_ns
-        if any("relay" in hit.entry.actions for hit in hits):
-            self._closings_ns.append(now_ns)
-        while self._closings_ns and now_ns - self._closings_ns[0] >= MINUTE_NS:
-            self._closings_ns.popleft()
+        closing = [hit.entry.priority for hit in hits if "relay" in hit.entry.actions]
+        if closing:
+            self._closings.append((now_ns, max(closing)))
+        while self._closings and now_ns - self._closings[0][0] >= MINUTE_NS:
+            self._closings.popleft()
         self._last_ns = {key: at for key, at in self._last_ns.items() if now_ns - at < self._repeat_ns}
 
 

@@ -30,7 +30,7 @@ REFERENCE_LENGTH = 8
 # From the few rows of the outbox to their hits, never the other way: there may be a year of hits.
 _DUE = f"""
 SELECT h.hit_id FROM outbox o CROSS JOIN {{hits}} h ON h.hit_id = o.ref
-WHERE {not_taken(":silent")} AND h.held_back IS NULL AND h.match <> 'retrospective'
+WHERE {not_taken(":silent")} AND (h.held_back IS NULL OR h.held_back = 'rate') AND h.match <> 'retrospective'
   AND o.queued_ns >= :oldest_ns AND h.raised_at_ns BETWEEN :oldest_ns AND :newest_ns AND h.actions LIKE :action
   AND NOT EXISTS (
       SELECT 1 FROM hit s JOIN sms m ON m.hit_id = s.hit_id WHERE s.read_id = h.read_id AND m.silent = :silent)

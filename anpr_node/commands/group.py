@@ -5,7 +5,9 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by policy, 4 the power must
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,7 @@ from anpr_node.config import Settings, load
 from anpr_node.errors import AnprError, PowerCycleNeeded, RefusedByPolicy
 
 NS_PER_S = 1_000_000_000
+log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,7 +34,9 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""
         try:
-            return super().invoke(ctx)
+            answer = super().invoke(ctx)
+            sys.stdout.flush()  # a full card behind it shows here, and not when Python ends
+            return answer
         except RefusedByPolicy as error:
             click.echo(f"refused: {error}", err=True)
             ctx.exit(3)
@@ -41,6 +46,27 @@ class Commands(click.Group):
         except AnprError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(1)
+        except BrokenPipeError:
+            raise  # whoever read the output has gone: click ends without a word
+        except OSError as error:
+            log.debug("where it failed", exc_info=True)
+            _give_up_output()
+            click.echo(f"error: {_in_words(error)}", err=True)
+            ctx.exit(1)
+
+
+def _in_words(error: OSError) -> str:
+    what = error.strerror or str(error) or type(error).__name__
+    return what if error.filename is None else f"{error.filename}: {what}"
+
+
+def _give_up_output() -> None:
+    """What the output did not take must not be tried again when Python ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -79,6 +79,8 @@ def import_(
     from anpr_node.hotlist.lists import open_lists
     from anpr_node.store.database import use_store
 
+    if manifest is not None and (operation or unsigned or may_shrink):
+        raise click.UsageError("with --manifest it says what is done: no --delta, --remove, --unsigned or --may-shrink")
     name = list_id or file.stem
     with use_store(settings.state_folder) as database:
         importer = Importer(
@@ -294,6 +296,8 @@ def sign(
         raise click.UsageError("a FILE, --list and --revision are needed")
     if not LIST_NAME.fullmatch(list_id):
         raise click.UsageError(f"--list {list_id[:80]!r} is no name: 1 to 40 letters, digits, points, - and _")
+    if remove and base is None:
+        raise click.UsageError("--remove takes rows off the revision that --base names: say which")
     operation = "replace" if base is None else "remove" if remove else "delta"
     path = manifest or file.with_name(f"{list_id}.manifest")
     content = manifests.sign(manifests.describe(file, list_id, revision, operation, base), key)

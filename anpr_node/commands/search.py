@@ -1,4 +1,4 @@
-"""`anpr-node search`, `evidence export` and `evidence verify`: the investigator's commands."""
+"""`anpr-node search`: the investigator's command. evidence.py has those for what was found."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +14,7 @@ import click
 from anpr_node.commands.group import NS_PER_S, main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.config import Settings
-from anpr_node.errors import AnprError
+from anpr_node.errors import QueryError
 
 if TYPE_CHECKING:
     from anpr_node.store.finding import FoundRead
@@ -29,7 +28,7 @@ MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", 
 @click.argument("pattern")
 @click.option("--from", "from_", type=click.DateTime(MOMENTS), help="Not before, UTC.")
 @click.option("--to", type=click.DateTime(MOMENTS), help="Before, UTC.")
-@click.option("--country", help="Only this country's plates, e.g. B.")
+@click.option("--country", help="Only this country's plates, e.g. B or BE.")
 @click.option("--direction", type=click.Choice(DIRECTIONS), help="Only vehicles going this way.")
 @click.option("--category", help="Only reads that were hits of this category, e.g. seize.")
 @click.option("--near", is_flag=True, help="Also what the plate may have been misread as, like O for 0 or B for 8.")
@@ -42,7 +41,8 @@ MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", 
 def search(settings: Settings, pattern: str, near: bool, shape: str | None, **options: Any) -> None:
     """Find reads by PATTERN: a plate, with ? for one character and * for any.
 
-    Newest first. Times are UTC. Every search is written into the audit, also one that is refused (exit code 3).
+    Newest first. Times are UTC. Every search is written into the audit, also one that is refused (exit
+    code 3) or that no read can fit (exit code 2).
 
     \b
     anpr-node search '1-ABC-*' --reason "burglary Rue Haute" --case LI.17.2026/1234
@@ -55,7 +55,10 @@ def search(settings: Settings, pattern: str, near: bool, shape: str | None, **op
     query = _query(pattern, near, **options)
     with use_store(settings.state_folder) as database:
         now_ns = clock.utc_ns(clock.monotonic_ns())
-        answer = searching.search(database, settings.state_folder, query, settings.policy.terms, now_ns)
+        try:
+            answer = searching.search(database, settings.state_folder, query, settings.policy.terms, now_ns)
+        except QueryError as error:
+            raise click.UsageError(str(error)) from error
     SHAPES[shape](answer.reads)
     click.echo(f"{len(answer.reads)} reads", err=True)
     if len(answer.reads) == query.wanted.limit:
@@ -69,8 +72,6 @@ def _query(pattern: str, near: bool, **options: Any) -> Any:
     from anpr_node.store.finding import Criteria
 
     text = searching.normalise_pattern(pattern)
-    if near and set(text) & set(searching.WILDCARDS):
-        raise click.UsageError("--near is for a whole plate: leave out ? and *")
     wanted = Criteria(
         text,
         ns_of(options["from_"]),
@@ -121,56 +122,7 @@ def _print_csv(reads: list[FoundRead]) -> None:
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(_as_row(read) for read in reads)
+    sys.stdout.flush()
 
 
 SHAPES = {None: _print_table, "json": _print_json, "csv": _print_csv}
-
-
-@main.group()
-def evidence() -> None:
-    """One read as a signed package: pictures, record, hashes, audit extract."""
-
-
-@evidence.command("export")
-@with_settings
-@click.argument("read_id")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: READ_ID.zip here.")
-@click.option("--reason", default="", help="Why; needed, and written down.")
-@click.option("--case", "case_ref", default="", help="For which case; needed, and written down.")
-@click.option("--decision", "decision_ref", help="The prosecutor's decision, for older reads.")
-@click.option("--recipient", default="", help="Who gets it; written down.")
-def evidence_export(settings: Settings, read_id: str, out: Path | None, recipient: str, **why: Any) -> None:
-    """Write the read READ_ID (last column of a search) as a package that anybody can verify.
-
-    \b
-    anpr-node evidence export 019ab… --reason "burglary Rue Haute" --case LI.17.2026/1234 --recipient "BOB Waremme"
-    """
-    from anpr_node import evidence as packages
-    from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store.database import use_store
-
-    path, clock = out or Path(f"{read_id}.zip"), SystemClock()
-    request = packages.Request(acting().name, read_id, why["reason"], why["case_ref"], why["decision_ref"], recipient)
-    with use_store(settings.state_folder) as database:
-        now_ns = clock.utc_ns(clock.monotonic_ns())
-        content = packages.export(database, settings.state_folder, request, settings.policy.terms, now_ns)
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise AnprError(f"{path}: {error.strerror}") from error
-    click.echo(f"{path}: signed by {packages.fingerprint_of(settings.state_folder)}")
-
-
-@evidence.command("verify")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--signer", help="The fingerprint that must have signed; ask the node's owner for it.")
-def evidence_verify(file: Path, signer: str | None) -> None:
-    """Check a package FILE: signature, every file's hash, and that nothing was added or left out.
-
-    Exit code 1 when it is not what the node signed. Without --signer it is whole, but by whom is for you to compare.
-    """
-    from anpr_node import evidence as packages
-
-    verdict = packages.verify(file.read_bytes(), signer)
-    click.echo(f"whole: {', '.join(verdict.files)}")
-    click.echo(f"signed by {verdict.signer}" + ("" if signer else " (compare it with the node's own)"))

@@ -76,6 +76,8 @@ def uplink_retry(settings: Settings, ref: str | None, sink: str | None, everythi
         raise click.UsageError("say which: a REF, or --all")
     with use_store(settings.state_folder) as database:
         n = outbox.retry(database, sink, ref, settings.policy.terms.only_hits_before_ns(time.time_ns()))
+    if not n and (ref is not None or sink not in {None, *(each.name for each in settings.sinks)}):
+        raise AnprError("nothing refused by that name; see: anpr-node uplink refused")
     audit.append(settings.state_folder, audit.Entry(acting().name, "uplink retry", object_ref=ref or "", rows=n))
     click.echo(f"{n} wait again")
 
@@ -136,11 +138,12 @@ def sink(
     """
     from anpr_node.sink import serve
     from anpr_node.sink.server import Tls
+    from anpr_node.uplink.token import read_token
 
     if (cert is None) != (key is None) or (client_ca is not None and cert is None):
         raise click.UsageError("--cert and --key come together, and --client-ca needs them")
     tls = Tls(cert, key, client_ca) if cert is not None and key is not None else None
-    token = token_file.read_text("utf-8").strip() if token_file is not None else None
+    token = read_token(token_file) if token_file is not None else None
     try:
         serve.run((host, port), folder, token, tls)
     except KeyboardInterrupt:

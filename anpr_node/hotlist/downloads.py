@@ -15,6 +15,7 @@ from urllib.parse import urljoin
 
 import requests
 from sqlite_utils import Database
+from urllib3.exceptions import HTTPError
 
 from anpr_node.audit import By
 from anpr_node.config import RUN_FOLDER, Settings
@@ -50,10 +51,17 @@ def update(database: Database, settings: Settings, names: Sequence[str], by: By)
     importer = Importer(open_lists(database, settings), settings, by)
     for folder in _folders(importer.lists.folder):
         sweep_parts(folder)
-    with requests.Session() as session:
+    with _Session() as session:
         outcomes = [_update(_Source(session, importer, name)) for name in names or known]
     late = [Outcome(name, f"ALARM: {problem}", True) for name, problem in overdue(database, settings, by.at_ns)]
     return outcomes + [outcome for outcome in late if not names or outcome.list_id in names]
+
+
+class _Session(requests.Session):
+    """Looks at no place that it is sent to: redirections are not followed, and some name none."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None."""
 
 
 def _folders(card: Path) -> list[Path]:
@@ -160,5 +168,5 @@ class _Source:
                 if response.status_code not in {OK, PARTIAL, NOT_MODIFIED, BAD_RANGE}:
                     raise HotlistError(f"{url}: the server says {response.status_code} {response.reason}")
                 yield response
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise HotlistError(f"{url}: {type(error).__name__}: {str(error)[:200]}") from error

@@ -86,7 +86,7 @@ def _change(cells: Cells, default: str) -> str:
 
 def _entry(cells: Cells, list_id: str, settings: ListSection) -> HotlistEntry:
     """One row as an entry; ValueError says what is wrong with it."""
-    category = _category(cells.get("category", "").strip() or settings.category)
+    category = policy.category_named(cells.get("category", "").strip() or settings.category)
     valid_from, valid_to = _moment(cells, "valid_from"), _moment(cells, "valid_to")
     if valid_from is not None and valid_to is not None and valid_from >= valid_to:
         raise ValueError("valid_to is not after valid_from")
@@ -134,14 +134,6 @@ def _pattern(text: str, allowed: bool) -> str:
     if text.count("*") > STARS_MAX:
         raise ValueError(f"pattern {text[:40]!r} has more than {STARS_MAX} *")
     return "".join(part + jokers for part, jokers in zip(fixed, wild, strict=True))
-
-
-def _category(name: str) -> policy.Category:
-    known = policy.categories()
-    category = known.get(name) or known.get(name.lower())
-    if category is None:
-        raise ValueError(f"category {name[:40]!r} is none of {', '.join(sorted(known))}")
-    return category
 
 
 def _country(text: str) -> str | None:

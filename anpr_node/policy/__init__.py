@@ -126,6 +126,15 @@ def countries() -> dict[str, str]:
     return {code: sign for sign, codes in content.items() for code in (sign, *codes)}
 
 
+def category_named(name: str) -> Category:
+    """The category of a name, however it is capitalised. Raises ValueError, which names those that there are."""
+    known = categories()
+    found = known.get(name) or known.get(name.lower())
+    if found is None:
+        raise ValueError(f"category {name[:40]!r} is none of {', '.join(sorted(known))}")
+    return found
+
+
 def iso_country(sign: str | None) -> str:
     """The two-letter code of ISO 3166 in lower case for a country as the recogniser writes it; empty for none."""
     if sign is None or len(sign) == 2:

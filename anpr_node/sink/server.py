@@ -82,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
             raise NoBatch(401, "the token is another one")
         try:
             batch = json.loads(self._body())
+        except RecursionError:
+            raise NoBatch(400, "no JSON: nested too deep") from None
         except (ValueError, zlib.error) as error:
             if isinstance(error, NoBatch):
                 raise
@@ -113,7 +115,8 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, status: int, said: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         body = json.dumps(said).encode()
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+        ends = {"Connection": "close"} if self.close_connection else {}
+        for name, value in {"Content-Type": "application/json", **ends, **(headers or {})}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

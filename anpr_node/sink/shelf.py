@@ -21,6 +21,8 @@ from typing import Any
 FILE_NAME = "sink.sqlite"
 PICTURES = "pictures"
 KINDS = frozenset({"read", "hit", "verdict", "patch", "overview", "heartbeat"})
+REV_MAX = 2**63 - 1
+"""What the file can hold."""
 NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _TABLE = """
 CREATE TABLE IF NOT EXISTS item (
@@ -88,8 +90,9 @@ class Shelf:
     def _put(self, node_id: str, item: Mapping[str, Any], now_ns: int, receipt: Receipt) -> None:
         try:
             kind, id_, rev, body = self._examine(item)
-        except (ValueError, KeyError, TypeError) as error:
-            receipt.refused.append({"id": str(item.get("id")), "reason": f"{type(error).__name__}: {error}"})
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            named = item["id"] if isinstance(item.get("id"), str) else ""
+            receipt.refused.append({"id": named, "reason": f"{type(error).__name__}: {error}"})
             return
         key = [node_id, kind, id_]
         row = self._database.execute("SELECT rev FROM item WHERE node_id = ? AND kind = ? AND id = ?", key).fetchone()
@@ -108,6 +111,8 @@ class Shelf:
         kind, id_, rev = item["kind"], item["id"], item["rev"]
         if kind not in KINDS or not isinstance(id_, str) or not NAME.fullmatch(id_) or not isinstance(rev, int):
             raise ValueError("kind, id or rev is none that this sink knows")
+        if not 0 <= rev <= REV_MAX:
+            raise ValueError("rev is out of range")
         kept = {name: value for name, value in item.items() if name not in {"jpeg", "patch"}}
         if kind in {"patch", "overview"}:
             self._keep_picture(f"{id_}.{kind}.jpg", item["jpeg"], item["picture"]["sha256"])
@@ -115,7 +120,9 @@ class Shelf:
             self._keep_picture(f"{id_}.hit.jpg", item["patch"], None)
         if kind not in {"patch", "overview"} and not isinstance(item[kind], dict):
             raise ValueError(f"{kind} is no object")
-        return kind, id_, rev, json.dumps(kept, ensure_ascii=False)
+        body = json.dumps(kept, ensure_ascii=False)
+        body.encode()  # a half of a pair of signs can be written in JSON, and not in the file
+        return kind, id_, rev, body
 
     def _keep_picture(self, name: str, encoded: str, digest: str | None) -> None:
         content = b64decode(encoded, validate=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from sqlite_utils import Database
 
@@ -33,6 +35,8 @@ SETTINGS = (
     "PRAGMA secure_delete=ON",
     "PRAGMA temp_store=MEMORY",  # no plate in a temporary file
 )
+_logs: WeakKeyDictionary[Database, int] = WeakKeyDictionary()
+"""The log that each connection writes to: whoever opens the store after it was deleted makes a new one in its place."""
 
 
 def open_store(folder: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
@@ -53,8 +57,29 @@ def open_store(folder: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database
     except StoreError:
         raise
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"cannot open {path}: {error}; is the folder writable and the card not full?") from error
+        raise cannot_open(path, error) from error
     return database
+
+
+def cannot_open(path: Path, error: OSError | sqlite3.Error) -> StoreError:
+    """The error to raise for a file of the state folder that does not open, with what helps."""
+    if isinstance(error, sqlite3.Error) and is_damage(error):
+        return StoreDamaged(f"cannot open {path}: {error}; start the node: it sets the file aside and goes on")
+    owner = _foreign_owner(path.parent)
+    if owner is not None:
+        return StoreError(f"cannot open {path}: it belongs to the account {owner}: sudo -u {owner} anpr-node …")
+    return StoreError(f"cannot open {path}: {error}; is the folder writable and the card not full?")
+
+
+def _foreign_owner(folder: Path) -> str | None:
+    """Whose folder it is, where it is another account's and we may not write there."""
+    with suppress(OSError):
+        uid = folder.stat().st_uid
+        if uid != os.geteuid() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            with suppress(KeyError):
+                return pwd.getpwuid(uid).pw_name
+            return f"#{uid}"
+    return None
 
 
 def store_error(what: str, error: sqlite3.Error) -> StoreError:
@@ -101,6 +126,7 @@ def _connect(path: Path) -> Database:
         migrate(database)
         if key is not None:
             note_key(path.parent, key)
+        _logs[database] = _log_of(path)
     except BaseException:
         database.close()
         raise
@@ -144,23 +170,18 @@ def keep_log(database: Database) -> None:
 
     """
     path = next(row[2] for row in database.execute("PRAGMA database_list") if row[1] == "main")
-    if not os.path.lexists(f"{path}-wal") or _is_held_deleted(os.path.realpath(f"{path}-wal")):
+    if _log_of(Path(path)) != _logs[database]:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         raise StoreLogLost(
             f"{path}-wal was deleted while the store was in use; it was written back, start the node again"
         )
 
 
-def _is_held_deleted(path: str) -> bool:
-    """Whether this process writes to a deleted file of that path, though a new one may stand in its place.
-
-    Whoever opens the store after the log was deleted makes a new, empty one.
-    """
-    for handle in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed meanwhile by another thread
-            if str(handle.readlink()) == f"{path} (deleted)":
-                return True
-    return False
+def _log_of(path: Path) -> int:
+    """The inode of a store's log; 0: there is none."""
+    with suppress(FileNotFoundError):
+        return path.with_name(f"{path.name}-wal").stat().st_ino
+    return 0
 
 
 def count(database: Database, name: str, n: int, now_ns: int) -> None:

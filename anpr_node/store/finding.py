@@ -150,16 +150,18 @@ def _found(row: dict[str, object]) -> FoundRead:
 
 
 def whole_read(database: Database, read_id: str, only_hits_before_ns: int = 0) -> dict[str, object] | None:
-    """Every column of one read, with its hits; None where there is none, or none to be shown."""
+    """Every column of one read, with its hits and the reads that correct it; None where there is none to be shown."""
+    values = {"read_id": read_id, "only_hits_before_ns": only_hits_before_ns}
     rows: Iterator[dict[str, object]] = database.query(
-        f"SELECT * FROM read r WHERE read_id = :read_id AND NOT {HIDDEN_READ}",
-        {"read_id": read_id, "only_hits_before_ns": only_hits_before_ns},
+        f"SELECT * FROM read r WHERE read_id = :read_id AND NOT {HIDDEN_READ}", values
     )
     row = next(iter(rows), None)
     if row is None:
         return None
     hits = list(database.query("SELECT * FROM shown_hit WHERE read_id = ? ORDER BY hit_id", [read_id]))
-    return {**row, "hits": hits}
+    newer = f"SELECT read_id FROM read r WHERE corrects = :read_id AND NOT {HIDDEN_READ} ORDER BY read_id"
+    corrected_by = [found for (found,) in database.execute(newer, values).fetchall()]
+    return {**row, "hits": hits, "corrected_by": corrected_by}
 
 
 def reads_before(database: Database, moment_ns: int, only_hits_before_ns: int = 0) -> bool:

@@ -54,14 +54,23 @@ class Step:
 
 
 _UNDELIVERED_READ, _UNDELIVERED_PICTURE = UNDELIVERED.format("r"), UNDELIVERED.format("e")
+_HIT = "EXISTS (SELECT 1 FROM shown_hit h WHERE h.read_id = {0}.read_id)"
+"""A silent hit protects nothing: what is kept longer than its neighbours would tell of it."""
 STEPS = (
     Step(
         "dropped_delivered_pictures",
         "picture",
-        f"SELECT e.read_id, e.kind FROM evidence e WHERE NOT {_UNDELIVERED_PICTURE} ORDER BY e.read_id, e.kind LIMIT ?",
+        f"SELECT e.read_id, e.kind FROM evidence e WHERE NOT {_UNDELIVERED_PICTURE} AND NOT {_HIT.format('e')} "
+        "ORDER BY e.read_id, e.kind LIMIT ?",
     ),
     Step(
         "dropped_delivered_reads",
+        "read",
+        f"SELECT r.read_id FROM read r WHERE NOT {_UNDELIVERED_READ} AND NOT {_HIT.format('r')} "
+        "ORDER BY r.read_id LIMIT ?",
+    ),
+    Step(
+        "dropped_delivered_hits",
         "read",
         f"SELECT r.read_id FROM read r WHERE NOT {_UNDELIVERED_READ} ORDER BY r.read_id LIMIT ?",
     ),
@@ -78,7 +87,10 @@ STEPS = (
     ),
     Step("dropped_undelivered_reads", "read", "SELECT r.read_id FROM read r ORDER BY r.read_id LIMIT ?"),
 )
-"""In this order: what the back office has goes first, a read that it does not have goes last, a hit last of those."""
+"""In this order: what the back office has goes first, a read that it does not have goes last, a hit last of each.
+
+Where there is no back office everything counts as delivered after a day: there, too, hits go last.
+"""
 
 
 def purge(database: Database, terms: Terms, now_ns: int, batches: int | None = None) -> int:
@@ -150,7 +162,7 @@ def _shown(database: Database, read_ids: Sequence[str], terms: Terms, reads_ns: 
 def _owed(database: Database, read_ids: Sequence[str]) -> int:
     """How many of some reads the back office does not have."""
     holes = ", ".join("?" * len(read_ids))
-    query = f"SELECT count(DISTINCT ref) FROM outbox WHERE kind = 'read' AND ref IN ({holes})"
+    query = f"SELECT count(DISTINCT ref) FROM outbox INDEXED BY outbox_by_ref WHERE kind = 'read' AND ref IN ({holes})"
     return int(database.execute(query, read_ids).fetchone()[0])
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from anpr_node.errors import ConfigError, StoreError
 
@@ -78,6 +78,19 @@ def open_box(private: X25519PrivateKey, box: bytes) -> bytes:
         return ChaCha20Poly1305(key).decrypt(NONCE, box[PUBLIC_BYTES:], None)
     except (InvalidTag, ValueError) as error:
         raise StoreError("the sealed box is not for this key, or was altered") from error
+
+
+def load_private(path: Path) -> X25519PrivateKey:
+    """The back office's own key, a PEM file. Raises ConfigError."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), None)
+    except TypeError as error:
+        raise ConfigError(f"{path} is closed with a passphrase: openssl pkey -in {path} -out open.pem") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is no private key: {error}") from error
+    if not isinstance(key, X25519PrivateKey):
+        raise ConfigError(f"{path} is no X25519 private key (openssl genpkey -algorithm x25519)")
+    return key
 
 
 def load_seal(path: Path) -> Seal:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 PASSAGE = """
-    (s.read_id = r.read_id OR s.read_id = r.corrects
-     OR s.read_id IN (SELECT n.read_id FROM read n WHERE n.corrects = r.read_id))
+    s.read_id IN (
+        SELECT r.read_id UNION ALL SELECT r.corrects
+        UNION ALL SELECT n.read_id FROM read n WHERE n.corrects = r.read_id)
 """
 """Whether hit `s` is one of the passage that read `r` belongs to."""
 HIDDEN_READ = f"""

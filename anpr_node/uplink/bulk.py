@@ -1,7 +1,7 @@
 """The courier of everything that goes in order: batch hits, reads, pictures; oldest first, in batches fit for the link.
 
-A batch is as large as the link takes in some seconds. While one is under way the next is packed beside it. What the
-sink refuses as a whole is halved until the item at fault is found, and set aside.
+While a batch is under way the next is packed beside it. What the sink refuses as a whole is halved until the item at
+fault is found, and set aside.
 """
 
 from __future__ import annotations
@@ -15,47 +15,14 @@ from typing import Any
 from sqlite_utils import Database
 
 from anpr_node.store import outbox
-from anpr_node.store.outbox import IN_ORDER, Waiting
-from anpr_node.uplink.budget import is_night
-from anpr_node.uplink.courier import LOOK_S, NS_PER_S, Courier, Errand
-from anpr_node.uplink.formats import Refused, Request
-from anpr_node.uplink.items import Item
+from anpr_node.uplink.courier import LOOK_S, Courier, Errand
+from anpr_node.uplink.formats import Refused
 from anpr_node.uplink.ledger import STORE_PAUSE_S, Ledger
 from anpr_node.uplink.line import Line, Outcome
+from anpr_node.uplink.packer import GATHER_ROWS, OVERHEAD_BYTES, Packer, Parcel
 
-BATCH_S = 2.5
-"""A batch takes about so long: long enough to fill the link, short enough that little is lost when it is broken off."""
-BATCH_BYTES_MIN, BATCH_BYTES_MAX = 16_000, 800_000
-FIRST_BYTES_PER_S = 30_000.0
-ROWS_MAX = 4_000
-GATHER_ROWS = 50
-GATHER_S = 5.0
-"""Few reads wait so long for others: a request of its own for each would cost more than the read."""
-LIMIT_S, LIMIT_TIMES, LIMIT_MAX_S = 3.0, 1.7, 120.0
 HALVE_AFTER = 2
 PROBE_EVERY = 3
-LEARN = 0.3
-GUESS_BYTES = {
-    "verdict": 250.0, "batch": 700.0, "read": 300.0, "patch": 9_000.0, "overview": 90_000.0, "night": 90_000.0
-}  # fmt: skip
-BUDGET_MIN_BYTES = 4_000
-OVERHEAD_BYTES = 700
-"""Of a request: what its headers, its answer and the batch's own head take."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A run of rows of one kind, what of them is sent, and the request; None where nothing of them is."""
-
-    kind: str
-    rows: Sequence[Waiting]
-    items: Sequence[tuple[str, int]]
-    request: Request | None
-
-    @property
-    def last_id(self) -> int:
-        """The row that it ends with."""
-        return self.rows[-1].item_id
 
 
 @dataclass
@@ -95,9 +62,7 @@ class BulkCourier(Courier):
         self._packer_ledger = Ledger(errand.settings)
         self._ahead: Future[Parcel | None] | None = None
         self._slots: deque[Slot] = deque()
-        self._bytes_per_s = FIRST_BYTES_PER_S
-        self._per_item = dict(GUESS_BYTES)
-        self._gathered_ns = 0
+        self._packing = Packer(self, self._left)
         self._suspect_until = 0
         self._dry = False
         """Nothing more was there to be packed; asked again when something was ticked off."""
@@ -155,7 +120,7 @@ class BulkCourier(Courier):
     def _start(self, slot: Slot, line: Line) -> None:
         request = slot.parcel.request
         assert request is not None
-        limit_s = self._limit_s(slot.size)
+        limit_s = self._packing.limit_s(slot.size, self.backoff.failures)
         if self._carriers is None:
             slot.outcome = line.send(request, limit_s)
             return
@@ -176,14 +141,14 @@ class BulkCourier(Courier):
 
     def _judge(self, parcel: Parcel, outcome: Outcome) -> float:
         if outcome.what == "taken":
-            self._learn(parcel, outcome)
+            self._packing.learn(parcel, outcome)
             self.succeeded()
             return 0.0 if self._settle(parcel, outcome) else STORE_PAUSE_S
         if outcome.what == "refused" or (outcome.what == "doubtful" and self._is_its_own_fault(parcel)):
             return self._refused(parcel, outcome)
         self._slots[0].outcome = None
         if outcome.what == "again" and self.backoff.failures >= HALVE_AFTER and len(parcel.rows) > GATHER_ROWS:
-            self._bytes_per_s = max(self._bytes_per_s / 2, BATCH_BYTES_MIN / BATCH_S)
+            self._packing.slow_down()
             self._halve(parcel)
         return self.failed(outcome)
 
@@ -193,7 +158,7 @@ class BulkCourier(Courier):
         """One more batch, as far as it may be under way beside the others."""
         if not self._slots:
             self._ahead = None
-            parcel = self.ledger.use(self._choose, None)
+            parcel = self.ledger.use(self._packing.choose, None)
             if parcel is not None:
                 self._slots.append(Slot(parcel))
         elif len(self._slots) < self._in_flight and self._ahead is not None and self._ahead.done():
@@ -210,67 +175,9 @@ class BulkCourier(Courier):
         last = self._slots[-1].parcel
         if len(last.rows) < min(GATHER_ROWS, self.line.format.items_max):
             return
-
-        def pack(database: Database) -> Parcel | None:
-            if self._is_outranked(database, last.kind):
-                return None
-            return self._pack(database, last.kind, last.last_id, None)
-
-        self._ahead = self._packer.submit(lambda: self._packer_ledger.use(pack, None))
-
-    def _is_outranked(self, database: Database, kind: str) -> bool:
-        for urgent in IN_ORDER[: IN_ORDER.index(kind)]:
-            span = outbox.cursor_of(database, self.sink.name, urgent)[0], None
-            if urgent in self.kinds and outbox.waiting_within(database, self.sink.name, urgent, span, 1):
-                return True
-        return False
-
-    def _choose(self, database: Database) -> Parcel | None:
-        for kind in IN_ORDER:
-            if kind not in self.kinds or (kind == "night" and not self._is_night()):
-                continue
-            left = self._left(database, kind)
-            if left is not None and left < BUDGET_MIN_BYTES:
-                continue
-            after, to = outbox.cursor_of(database, self.sink.name, kind)
-            parcel = self._pack(database, kind, after, to) or (self._pack(database, kind, after, None) if to else None)
-            if parcel is not None:
-                return None if self._must_gather(parcel) else parcel
-        return None
-
-    def _pack(self, database: Database, kind: str, after: int, to: int | None) -> Parcel | None:
-        most = ROWS_MAX if to is not None else self._rows_for(database, kind)
-        rows = outbox.waiting_within(database, self.sink.name, kind, (after, to), most)
-        return self._fill(database, kind, rows) if rows else None
-
-    def _fill(self, database: Database, kind: str, rows: Sequence[Waiting]) -> Parcel:
-        rows = rows[: self.line.format.items_max]
-        items: list[Item] = list(self.loader(database).load(kind, rows, inline=kind in self.line.format.inline))
-        request = self.line.pack(items, self.utc_ns()) if items else None
-        if request is not None:
-            per_item = max(1, len(request.body) - OVERHEAD_BYTES) / len(items)
-            self._per_item[kind] += LEARN * (per_item - self._per_item[kind])
-        return Parcel(kind, rows, [(item.id, item.rev) for item in items], request)
-
-    def _rows_for(self, database: Database, kind: str) -> int:
-        size = min(max(self._bytes_per_s * BATCH_S, BATCH_BYTES_MIN), BATCH_BYTES_MAX)
-        left = self._left(database, kind)
-        if left is not None:
-            size = min(size, max(0, left - OVERHEAD_BYTES))
-        return max(1, min(ROWS_MAX, self.line.format.items_max, int(size / self._per_item[kind])))
-
-    def _must_gather(self, parcel: Parcel) -> bool:
-        """Whether this is too little to be worth a request yet."""
-        few = len(parcel.rows) < min(GATHER_ROWS, self.line.format.items_max)
-        if not few or parcel.kind not in {"batch", "read"}:
-            return False
-        now_ns = self.now_ns()
-        if not self._gathered_ns:
-            self._gathered_ns = now_ns
-        return now_ns - self._gathered_ns < GATHER_S * NS_PER_S
-
-    def _is_night(self) -> bool:
-        return is_night(self.utc_ns(), self.errand.settings.uplink.night_utc)
+        self._ahead = self._packer.submit(
+            lambda: self._packer_ledger.use(lambda database: self._packing.pack_behind(database, last), None)
+        )
 
     def _left(self, database: Database, kind: str) -> int | None:
         unwritten = sum(line.transport.meter.sent + line.transport.meter.received for line in self._lines)
@@ -297,22 +204,14 @@ class BulkCourier(Courier):
         outbox.note_sending(database, self.sink.name, parcel.kind, parcel.last_id)
         return True
 
-    def _limit_s(self, size: int) -> float:
-        usual_s = LIMIT_S + LIMIT_TIMES * size / self._bytes_per_s
-        return min(LIMIT_MAX_S, usual_s * 2.0 ** min(self.backoff.failures, 8))
-
-    def _learn(self, parcel: Parcel, outcome: Outcome) -> None:
-        size = len(parcel.request.body) if parcel.request is not None else 0
-        if size >= BATCH_BYTES_MIN / 2 and outcome.took_s > 0:
-            self._bytes_per_s += LEARN * (size / outcome.took_s - self._bytes_per_s)
-
     def _settle(self, parcel: Parcel, outcome: Outcome) -> bool:
         """Write down that the sink has it; whether the store took that: if not, it is tried again before all else."""
         done = self.ledger.use(lambda database: self._write(database, parcel, outcome), otherwise=False)
         if done:
             self._delete(parcel.kind)
             self._slots.popleft()
-            self._gathered_ns, self._dry = 0, False
+            self._packing.settled()
+            self._dry = False
         return done
 
     def _delete(self, kind: str) -> None:
@@ -357,7 +256,7 @@ class BulkCourier(Courier):
         """Put two halves in its place; what is under way behind it stays there."""
         middle = len(parcel.rows) // 2
         halves = [
-            self.ledger.use(lambda database, rows=rows: self._fill(database, parcel.kind, rows), None)  # type: ignore[misc]
+            self.ledger.use(lambda database, rows=rows: self._packing.fill(database, parcel.kind, rows), None)  # type: ignore[misc]
             for rows in (parcel.rows[:middle], parcel.rows[middle:])
         ]
         if None in halves:

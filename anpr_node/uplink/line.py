@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from anpr_node.config import SinkSection, UplinkSection
-from anpr_node.uplink.formats import Format, NoReceipt, Refused, Request, Site
+from anpr_node.uplink.formats import REASON_MAX, Format, NoReceipt, Refused, Request, Site, readable
 from anpr_node.uplink.formats.registry import format_of
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer, Transport, Unreachable
@@ -24,7 +24,6 @@ from anpr_node.uplink.transport import Answer, Transport, Unreachable
 DUPLICATE = 409
 REFUSALS = frozenset({400, 413, 415, 422})
 PASSING = frozenset({408, 421, 425, 429})
-REASON_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +67,13 @@ class Line:
 
     def _judge(self, answer: Answer, request: Request) -> Outcome:
         problem, reason = _problem(answer.status), _reason(answer)
-        if answer.status == DUPLICATE:
-            return Outcome("taken", took_s=answer.took_s)
-        if 200 <= answer.status < 300:
+        if 200 <= answer.status < 300 or answer.status == DUPLICATE:
             try:
                 refused = self.format.receipt(answer, request).refused
                 return Outcome("taken", refused=refused, took_s=answer.took_s)
             except NoReceipt as error:
-                return Outcome("again", str(error))
+                if answer.status != DUPLICATE:
+                    return Outcome("again", str(error))
         if answer.status in REFUSALS:
             return Outcome("refused", problem, reason)
         if answer.status in PASSING or answer.status >= 500:
@@ -97,6 +95,4 @@ def _problem(status: int) -> str:
 
 
 def _reason(answer: Answer) -> str:
-    said = " ".join(answer.body[:REASON_MAX].decode("utf-8", "replace").split())
-    printable = "".join(char for char in said if char.isprintable())
-    return f"{answer.status} {printable}".strip()
+    return f"{answer.status} {readable(answer.body[:REASON_MAX].decode('utf-8', 'replace'))}".strip()

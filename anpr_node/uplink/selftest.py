@@ -12,6 +12,8 @@ from pathlib import Path
 from cryptography import x509
 
 from anpr_node.config import Settings, SinkSection
+from anpr_node.errors import ConfigError
+from anpr_node.uplink.token import read_token
 
 SOON = timedelta(days=14)
 
@@ -32,7 +34,12 @@ def remarks(settings: Settings, now: datetime | None = None) -> list[str]:
 
 
 def _faults(sink: SinkSection) -> Iterator[str]:
-    for name in ("ca_file", "cert_file", "key_file", "token_file"):
+    if sink.token_file is not None:
+        try:
+            read_token(Path(sink.token_file))
+        except ConfigError as error:
+            yield f"token_file {error}"
+    for name in ("ca_file", "cert_file", "key_file"):
         path = getattr(sink, name)
         if path is None:
             continue

@@ -28,6 +28,9 @@ from urllib3.exceptions import HTTPError
 
 from anpr_node import __version__
 from anpr_node.config import SinkSection
+from anpr_node.errors import ConfigError
+from anpr_node.uplink.backoff import WISH_MAX_S
+from anpr_node.uplink.token import read_token
 
 CONNECT_S = 15.0
 BLOCK_BYTES = 1 << 14
@@ -54,14 +57,16 @@ class Answer:
 
     @property
     def retry_after_s(self) -> float | None:
-        """The pause that the sink asks for, None if for none."""
+        """The pause that the sink asks for, up to an hour; None if for none, or in words that nobody understands."""
         wish = self.headers.get("Retry-After", "").strip()
-        if wish.isdigit():
-            return float(wish)
-        moment = email.utils.parsedate_tz(wish)
-        if moment is None:
+        if wish.isascii() and wish.isdigit():
+            return min(float(wish), WISH_MAX_S)
+        try:
+            moment = email.utils.parsedate_tz(wish)
+            wish_s = None if moment is None else email.utils.mktime_tz(moment) - time.time()
+        except (ValueError, OverflowError, IndexError, TypeError):  # no date of this world
             return None
-        return max(0.0, email.utils.mktime_tz(moment) - time.time())
+        return None if wish_s is None else min(max(0.0, wish_s), WISH_MAX_S)
 
 
 @dataclass
@@ -160,6 +165,13 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
+class _Session(requests.Session):
+    """Looks at no place that it is sent to, nor reads the whole page that comes with it."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: redirections are not followed."""
+
+
 class Transport:
     """Use it from one thread; `abort` may be called from any."""
 
@@ -224,7 +236,7 @@ class Transport:
         files = self._stamp()
         if self._session is None or files != self._files:
             self.close()
-            session, self._files = requests.Session(), files
+            session, self._files = _Session(), files
             session.trust_env = False
             if self._sink.cert_file is not None and self._sink.key_file is not None:
                 session.cert = (self._sink.cert_file, self._sink.key_file)
@@ -245,7 +257,7 @@ class Transport:
 
     def _secrets(self) -> dict[str, str]:
         sink = self._sink
-        token = Path(sink.token_file).read_text("utf-8").strip() if sink.token_file else ""
+        token = read_token(Path(sink.token_file)) if sink.token_file else ""
         if sink.format == "clickhouse":
             return {"X-ClickHouse-User": sink.user or "default", **({"X-ClickHouse-Key": token} if token else {})}
         return {"Authorization": f"Bearer {token}"} if token else {}
@@ -253,6 +265,8 @@ class Transport:
 
 def _in_words(error: Exception) -> str:
     """The innermost reason, in one line, without the address that is in the settings anyway."""
+    if isinstance(error, ConfigError):
+        return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return f"no secure connection: {_innermost(error)}"
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):

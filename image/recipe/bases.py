@@ -19,7 +19,6 @@ class Base:
     kernel: str
     modules: tuple[str, ...]
     keep_modules: tuple[str, ...]
-    firmware: tuple[str, ...] = ()
     kernel_suite: str = SUITE
 
 
@@ -73,7 +72,6 @@ BASES = {
             (*ROOT_MODULES, "virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net", "virtio_rng", "sdhci_iproc",
              "bcm2835", "mmc_block", "i6300esb", "bcm2835_wdt"),
             (*KEPT, "drivers/mmc", "drivers/dma", "drivers/mailbox", "drivers/usb", "drivers/rtc", "drivers/i2c"),
-            ("raspi-firmware",),
         ),
     )
 }  # fmt: skip

@@ -56,13 +56,13 @@ class Build:
             sys.stdout.flush()
 
     def kernel(self) -> None:
-        """Unpack kernel, firmware and busybox; none of them is installed. Kept as Debian's packages are."""
+        """Unpack kernel and busybox; none of them is installed. Kept as Debian's packages are."""
         shutil.rmtree(self.work, ignore_errors=True)
         self.unpacked = self.folder / "kernel"
         if not self.kept:
             shutil.rmtree(self.unpacked, ignore_errors=True)
             archive = Archive(self.folder / "archive", self.base.architecture, self.base.kernel_suite)
-            for package in (archive.kernel_of(self.base.kernel), "busybox-static", *self.base.firmware):
+            for package in (archive.kernel_of(self.base.kernel), "busybox-static"):
                 archive.unpack(package, self.unpacked)
         self.modules = next(
             each for pattern in ("usr/lib/uml/modules/*", "usr/lib/modules/*", "lib/modules/*")
@@ -139,7 +139,7 @@ class Build:
         squash(self.folder / "root.tar", self.folder / "root.squashfs", self.fast)
 
     def boot(self) -> None:
-        """The boot partition of a slot: initrd, and on a Raspberry Pi its firmware, kernel and device trees."""
+        """The boot partition of a slot: initrd, and on arm64 the kernel and the emulated board's device tree."""
         kernel = self.unpacked
         busybox = next(path for path in (kernel / "usr/bin/busybox", kernel / "bin/busybox") if path.exists())
         initrd.make(self.work / "initrd", busybox, self.modules, self.base.modules, self.folder / "initrd.img")
@@ -150,9 +150,6 @@ class Build:
             files["kernel8.img"] = found
         for found in kernel.glob("usr/lib/linux-image-*/broadcom/bcm2837-rpi-3-b.dtb"):
             files[found.name] = found
-        for found in [*kernel.glob("usr/lib/raspi-firmware/*")]:
-            if found.is_file():
-                files[found.name] = found
         card.make_fat(self.folder / "boot.vfat", card.layout()["boot-a"].size_mb, "boot", files, self.work / "fat")
 
     def card(self) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
-from boot.machine import ROOT, Shell, UserModeLinux, free_space_mb, powered
+from boot.console import Shell
+from boot.machine import ROOT, UserModeLinux, free_space_mb, powered
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,7 +59,7 @@ def board(image: Path, kernel: Path, tmp_path: Path) -> Iterator[UserModeLinux]:
         made.card.unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def claimed(
     image: Path, kernel: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[UserModeLinux, Shell]]:

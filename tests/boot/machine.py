@@ -1,4 +1,4 @@
-"""A board for an image to run on: its firmware, its power switch and its serial console. No test.
+"""A board for an image to run on: its firmware, its power switch and its card. No test.
 
 The firmware is played as the Raspberry Pi's behaves: it reads autoboot.txt on the card's first partition, takes kernel
 arguments and initrd from the boot partition that is named there, and a reboot that asked for `tryboot` gets the other
@@ -24,81 +24,18 @@ sys.path.insert(0, str(ROOT / "image" / "recipe"))
 import card
 from card import MB
 
-__all__ = ["MB", "Board", "Console", "Qemu", "Shell", "UserModeLinux"]
+from boot.console import Console, Timeout
+
+__all__ = ["MB", "Board", "Qemu", "UserModeLinux", "free_space_mb", "powered"]
 
 TRYBOOT = re.compile(r"reboot-param: 0 tryboot")
-PROMPT = "anpr-test# "
-NUDGE_S = 8.0
-
-
-class Timeout(AssertionError):
-    """The console did not say in time what was waited for."""
-
-
-class Console:
-    """Both directions of a serial line, everything that was said on it kept."""
-
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self._process, self._log = process, log
-        self.said, self._seen = "", 0
-
-    def expect(self, pattern: str, timeout_s: float, *, nudge: bool = False) -> re.Match[str]:
-        """Wait until the console says something; what came after it is still to come.
-
-        User-Mode Linux now and then sees what was typed only with the next key: `nudge` presses Enter meanwhile.
-        """
-        until_s = time.monotonic() + timeout_s
-        wanted = re.compile(pattern)
-        while True:
-            found = wanted.search(self.said, self._seen)
-            if found:
-                self._seen = found.end()
-                return found
-            patience_s = min(until_s, time.monotonic() + NUDGE_S) if nudge else until_s
-            if self._read(patience_s):
-                continue
-            if time.monotonic() >= until_s or self._process.poll() is not None:
-                raise Timeout(f"{pattern!r} not said within {timeout_s} s; last: {self.said[-3000:]}")
-            if nudge:
-                self.send("\n")
-
-    def _read(self, until_s: float) -> bool:
-        """Take what is there; False when the time is up or the line is dead."""
-        import select
-
-        assert self._process.stdout is not None
-        rest_s = until_s - time.monotonic()
-        if rest_s <= 0 or not select.select([self._process.stdout], [], [], rest_s)[0]:
-            return False
-        chunk = os.read(self._process.stdout.fileno(), 65536)
-        if not chunk:
-            return False
-        text = chunk.decode("utf-8", "replace")
-        self.said += text
-        with self._log.open("a") as log:
-            log.write(text)
-        return True
-
-    def drain(self, timeout_s: float) -> None:
-        """Read until the line is dead."""
-        until_s = time.monotonic() + timeout_s
-        while self._read(until_s):
-            pass
-
-    def send(self, text: str) -> None:
-        """Type."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(text.encode())
-        self._process.stdin.flush()
-
-    def answer(self, question: str, text: str, timeout_s: float = 60) -> None:
-        """Wait for a question, type the answer."""
-        self.expect(question, timeout_s)
-        self.send(text + "\r")
 
 
 class Board:
     """One board with one card. `network` is a tap that ends at this board."""
+
+    pace = 1
+    """How many times the patience with its console."""
 
     def __init__(self, folder: Path, image: Path, *, size_mb: int = 3000, tap: str | None = None) -> None:
         self.folder, self.card = folder, folder / "card.img"
@@ -166,7 +103,7 @@ class Board:
         words += [f"anpr.partition={self.partition}", *(["anpr.tryboot=1"] if self.trying else [])]
         self.started_s = time.monotonic()
         self.process = self.start(words)
-        self.console = Console(self.process, self.log)
+        self.console = Console(self.process, self.log, self.pace)
         return self.console
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
@@ -236,6 +173,8 @@ class UserModeLinux(Board):
 class Qemu(Board):
     """Debian's arm64 image on an emulated board: QEMU's own `virt`, or its Raspberry Pi 3B."""
 
+    pace = 10
+
     def __init__(self, folder: Path, image: Path, machine: str = "virt") -> None:
         super().__init__(folder, image, size_mb=4096)  # the Pi's card has a power of two
         self.machine = machine
@@ -275,52 +214,3 @@ def powered(board: Board) -> Iterator[Board]:
 def free_space_mb(folder: Path) -> int:
     """To skip rather than fill somebody's disk."""
     return shutil.disk_usage(folder).free // card.MB
-
-
-class Shell:
-    """A root shell of somebody who came in at the console with name and password."""
-
-    def __init__(self, console: Console, name: str, password: str, timeout_s: float = 120, pace: int = 1) -> None:
-        """An emulated processor is slower than a process: `pace` times the patience."""
-        self._console, self._number, self._pace = console, 0, pace
-        console.expect("login:", timeout_s, nudge=True)
-        console.send(name + "\r")
-        console.answer("Password:", password, 60 * pace)
-        console.expect(r"\$ ", 60 * pace)
-        console.send("stty -echo\r")
-        console.expect(r"\$ ", 60 * pace)
-        console.send("sudo -S -p 'sudo-asks ' bash --norc --noprofile --noediting\r")
-        console.answer("sudo-asks", password, 60 * pace)
-        console.expect("# ", 60 * pace)
-        self.run(f"PS1='{PROMPT}'; export TERM=dumb HOME=/root; cd /")
-
-    def run(self, command: str, timeout_s: float = 60) -> tuple[int, str]:
-        """Exit code and output of a command."""
-        timeout_s *= self._pace
-        mark = f"end-{self._number + 1}"
-        self.begin(f"{command}; echo '{mark[:3]}''{mark[3:]}' $?", timeout_s)
-        start = self._console._seen
-        found = self._console.expect(rf"{mark} (\d+)\r?\n", timeout_s)
-        text = self._console.said[start : found.start()]
-        self._console.expect(re.escape(PROMPT), timeout_s)  # what is typed while sudo gives the line back is lost
-        lines = text.replace("\r", "").split("\n")
-        return int(found[1]), "\n".join(line.removeprefix(PROMPT) for line in lines).strip()
-
-    def begin(self, command: str, timeout_s: float = 60) -> None:
-        """Type a command until the console shows that it runs: User-Mode Linux now and then loses what was typed."""
-        self._number += 1
-        until_s = time.monotonic() + timeout_s
-        while True:
-            self._console.send(f"\x15echo 'begin'-{self._number}; {command}\n")
-            try:
-                self._console.expect(f"begin-{self._number}\r?\n", NUDGE_S * self._pace)
-                return
-            except Timeout:
-                if time.monotonic() > until_s:
-                    raise
-
-    def out(self, command: str, timeout_s: float = 60) -> str:
-        """Output of a command that succeeds."""
-        code, said = self.run(command, timeout_s)
-        assert code == 0, f"{command}: {code}: {said}"
-        return said

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from boot.claims import CLAIM, NAME, PASSWORD
-from boot.machine import MB, Qemu, Shell, powered
+from boot.console import Shell
+from boot.machine import MB, Qemu, powered
 from boot.test_boot import wait_for_reads
 
 FOLDER = Path(os.environ.get("ANPR_IMAGE_ARM64", "/nonexistent"))
@@ -34,11 +35,10 @@ def test_it_boots_to_a_reading_node(
     board = Qemu(tmp_path / machine, FOLDER / "anpr-node.img", machine)
     board.put("anpr-provision.toml", CLAIM)
     with powered(board):
-        board.console.expect("anpr-boot: slot a", PATIENCE_S)
+        board.console.expect("anpr-boot: slot a", PATIENCE_S / board.pace)
         record_property("root, s", round(board.up_s))
-        board.console.expect("login:", PATIENCE_S)
+        shell = Shell(board.console, NAME, PASSWORD, PATIENCE_S / board.pace)
         record_property("login, s", round(board.up_s))
-        shell = Shell(board.console, NAME, PASSWORD, PATIENCE_S, pace=10)
         wait_for_reads(shell, tries=200)
         record_property("read, s", round(board.up_s))
         used = int(shell.out("free -m | awk '/^Mem/ {print $3}'", 120))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from boot.claims import NAME
-from boot.machine import ROOT, Shell, UserModeLinux
+from boot.console import Shell
+from boot.machine import ROOT, UserModeLinux
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
 

@@ -13,15 +13,21 @@ import pytest
 
 from boot import variants
 from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
-from boot.machine import Shell, UserModeLinux, powered
+from boot.console import Shell
+from boot.machine import UserModeLinux, powered
 from boot.test_boot import wait_for_reads
+from boot.test_update import long
 
 BREAK_EVERY, PORT = 7, 8000
 NETWORK = '[network]\naddress = "192.0.2.7/24"\n'
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not Path("/dev/net/tun").exists(), reason="a network of its own needs root and /dev/net/tun"
-)
+pytestmark = [
+    long,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not Path("/dev/net/tun").exists(),
+        reason="a network of its own needs root and /dev/net/tun",
+    ),
+]
 
 
 @contextmanager

@@ -118,17 +118,18 @@ class Board:
         return json.loads(found[0].removeprefix("FOUND "))  # type: ignore[no-any-return]
 
 
-def test_no_read_is_lost_by_power_cuts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["FULL", "ENCRYPTED"])
+def test_no_read_is_lost_by_power_cuts(tmp_path: Path, mode: str) -> None:
     rng, board, said, acknowledged = random.Random(), Board(tmp_path), Said(), 0
     for cut in range(CUTS):
-        acknowledged += said.hear(iter(board.write_and_cut("FULL", rng)))
+        acknowledged += said.hear(iter(board.write_and_cut(mode, rng)))
         wrong = record_writer.problems(said, board.look())
         assert wrong == [], f"cut {cut + 1} after {acknowledged} reads"
         if cut % 5 == 4:
             board.disk.unlink()
             board.mount.rmdir()
             board, said = Board(tmp_path), Said()
-    sys.stdout.write(f"{CUTS} power cuts, {acknowledged} reads acknowledged, none lost\n")
+    sys.stdout.write(f"{mode}: {CUTS} power cuts, {acknowledged} reads acknowledged, none lost\n")
 
 
 def test_the_cuts_would_show_a_store_that_does_not_wait_for_the_card(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from anpr_node.policy import presets
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store import recovery, retention
 from anpr_node.store.database import open_store
+from anpr_node.store.encrypting import encrypt
+from anpr_node.store.key import load_key
 from anpr_node.store.reads import EncodedEvidence, add_read
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
@@ -34,16 +36,18 @@ OVERVIEW_BYTES_MAX = 60_000
 
 
 def write(folder: Path, say: Callable[[str], None], mode: str = "FULL") -> None:
-    """Write, deliver and write the log back until killed."""
+    """Write, deliver and write the log back until killed. Modes: FULL, ENCRYPTED (and FULL), NORMAL."""
     rng = random.Random(os.urandom(8))
+    if mode == "ENCRYPTED" and load_key(folder) is None:
+        encrypt(folder, folder.parent / "key")
     with closing(open_store(folder)) as database:
-        if mode != "FULL":
-            database.execute(f"PRAGMA synchronous={mode}")
+        if mode == "NORMAL":
+            database.execute("PRAGMA synchronous=NORMAL")
         while True:
             _add(database, rng, say)
             if rng.random() < 0.4:
                 _deliver(database, say)
-            if rng.random() < 0.05 and mode == "FULL":
+            if rng.random() < 0.05 and mode != "NORMAL":
                 retention.leave_no_trace(database)
 
 

@@ -1,7 +1,7 @@
 """A node's sending half as a program of its own: uplink, keeper, a writer of new hits, a loop that is timed.
 
     python uplink_sender.py NODE.toml          prints one JSON object a line; ends with SIGTERM
-    python uplink_sender.py NODE.toml forks    for each line of its input: fork a sender, and print its process id
+    python uplink_sender.py NODE.toml forks    for each line of its input: fork a whole node, and print its process id
 
 No test of its own.
 """
@@ -21,6 +21,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 from uplink_kit import NO_PICTURES, hit
 
+from anpr_node import service
 from anpr_node.config import Settings, load
 from anpr_node.drivers.clock import SystemClock
 from anpr_node.keeper import Keeper
@@ -97,12 +98,12 @@ def run(settings: Settings, stopping: threading.Event) -> None:
         thread.join()
 
 
-def fork_senders(settings: Settings) -> None:
-    """Everything is imported already, so that a sender is there in no time."""
+def fork_nodes(settings: Settings) -> None:
+    """Everything is imported already, so that a node is there in no time."""
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:
-            Uplink(settings, SystemClock(), lambda: {"running": None}).run(threading.Event())
+            service.run(settings)
             os._exit(0)
         say(pid=child)
         os.waitpid(child, 0)
@@ -112,7 +113,7 @@ def main() -> None:
     """See above."""
     settings = load(Path(sys.argv[1]))
     if sys.argv[2:] == ["forks"]:
-        fork_senders(settings)
+        fork_nodes(settings)
         return
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())

@@ -13,6 +13,7 @@ from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer
 
 PAGE_HEAD_BYTES = 2_000
+REASON_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Taken:
 
 class NoReceipt(Exception):
     """The answer looks well and is none of the sink's: a captive portal, a proxy's page."""
+
+
+def readable(said: str) -> str:
+    """What a sink says of a reason, in one short line that can be stored and shown."""
+    return "".join(char for char in " ".join(said[:REASON_MAX].split()) if char.isprintable())
 
 
 def no_page(answer: Answer) -> None:

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from anpr_node.uplink.formats import NoReceipt, Refused, Request, Site, Taken
+from anpr_node.uplink.formats import NoReceipt, Refused, Request, Site, Taken, readable
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer
 
@@ -45,8 +45,8 @@ class JsonBatch:
             said = json.loads(answer.body)
             if said["batch"] != request.token:
                 raise NoReceipt("the answer is to another batch")
-            return Taken([Refused(str(each["id"]), str(each["reason"])[:200]) for each in said.get("refused", [])])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return Taken([Refused(str(each["id"]), readable(str(each["reason"]))) for each in said.get("refused", [])])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise NoReceipt("the answer is no receipt: is the url that of a sink?") from error
 
     @staticmethod

@@ -13,6 +13,7 @@ from typing import Any
 
 from anpr_node import __version__
 from anpr_node.policy import iso_country
+from anpr_node.records import PARKED
 from anpr_node.uplink.formats import Request, Site, Taken, no_page
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer
@@ -124,7 +125,7 @@ def _group(read: dict[str, Any], item: Item, site: Site) -> dict[str, Any]:
         "overview_jpeg": "",
         "travel_direction": _heading(read["direction"], site.heading_deg),
         "direction_of_travel_id": 0,
-        "is_parked": "parked" in read["flags"],
+        "is_parked": PARKED in read["flags"],
         "is_preview": False,
         "vehicle_signature": "",
         "vehicle_detected": False,

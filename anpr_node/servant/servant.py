@@ -1,8 +1,7 @@
 """Answers the technician's console from inside the running node: a thread named `console` behind a local socket.
 
-A request is one line of JSON, the answer one line and as many bytes as it says. Only processes of the node's own
-account and root are answered. It holds no person's rights: the console does, in a process of its own. The loop never
-waits here.
+A request is one line of JSON, the answer one line and as many bytes as it says. It holds no person's rights: the
+console does, in a process of its own. The loop never waits here.
 """
 
 from __future__ import annotations
@@ -10,71 +9,39 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
-import selectors
-import socket
-import struct
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from anpr_node import __version__
-from anpr_node.config import RUN_FOLDER, Settings
+from anpr_node.config import Settings
 from anpr_node.drivers.gpio import PATTERNS
 from anpr_node.drivers.simulated.bench import read_bench, turned, write_bench
 from anpr_node.errors import AnprError
 from anpr_node.node import Node
 from anpr_node.pipeline import Ripe
 from anpr_node.recorder import Recorded
-from anpr_node.records import Candidate, Evidence, PlateBox, PlateRead
+from anpr_node.records import Evidence
+from anpr_node.servant.door import Answer, Door, socket_path
+from anpr_node.servant.recent_log import LOG_KEPT, RecentLog
+from anpr_node.servant.rehearsal import TEST_FLAG, made_up_read
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.watched import WatchedCamera
 from anpr_node.tap import FRAMES_MAX
 
 log = logging.getLogger(__name__)
 
-SOCKET_NAME = "console.sock"
-REQUEST_BYTES_MAX = 65_536
-CLIENTS_MAX = 4
-POLL_S = 0.1
-SEND_S = 5.0
 WAIT_S_MAX = 5.0
 """No request keeps the others waiting for longer."""
-LOG_KEPT = 500
 RECENT_MAX = 50
-TEST_PLATE = re.compile(r"TEST[0-9]{4}")
-"""Nobody issues such plates. Each test has another one, or it would count as the same vehicle."""
-TEST_FLAG = "test"
 NS_PER_S = 1_000_000_000
 LED_S_MAX = 30.0
 
 Request = dict[str, Any]
-Answer = tuple[dict[str, Any], bytes]
-
-
-def socket_path(settings: Settings) -> Path:
-    """In RAM where the system has made our folder there, else in the state folder."""
-    return (RUN_FOLDER if os.access(RUN_FOLDER, os.W_OK) else settings.state_folder) / SOCKET_NAME
-
-
-class RecentLog(logging.Handler):
-    """The last lines of the node's log, for the console. Below INFO, where plates may stand, nothing is kept."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-        self.lines: deque[str] = deque(maxlen=LOG_KEPT)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        if record.levelno >= logging.INFO:
-            self.lines.append(self.format(record))
 
 
 class Servant:
@@ -91,11 +58,7 @@ class Servant:
         logging.getLogger("anpr_node").addHandler(self._log)
         self._led_until_ns = 0
         self._start_ns = time.time_ns()
-        self._buffers: dict[socket.socket, bytearray] = {}
-        self._selector = selectors.DefaultSelector()
-        self._path = socket_path(settings)
-        self._listening = _listen(self._path)
-        self._selector.register(self._listening, selectors.EVENT_READ)
+        self._door = Door(socket_path(settings), self._answer)
         self._thread = threading.Thread(target=self._guard, name="console")
         self._answers: dict[str, Callable[[Request], Answer]] = {
             "hello": self._hello,
@@ -123,11 +86,7 @@ class Servant:
         if self._thread.ident is not None:
             self._thread.join(2 * WAIT_S_MAX)
         logging.getLogger("anpr_node").removeHandler(self._log)
-        for client in list(self._buffers):
-            self._drop(client)
-        self._selector.close()
-        self._listening.close()
-        self._path.unlink(missing_ok=True)
+        self._door.close()
 
     def _guard(self) -> None:
         """The one broad except of this thread: a thread that ends, ends the node."""
@@ -140,47 +99,8 @@ class Servant:
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
-            for key, _ in self._selector.select(POLL_S):
-                if key.fileobj is self._listening:
-                    self._accept()
-                else:
-                    assert isinstance(key.fileobj, socket.socket)
-                    self._hear(key.fileobj)
+            self._door.serve()
             self._end_led_test()
-
-    def _accept(self) -> None:
-        client, _ = self._listening.accept()
-        if not _is_ours(client) or len(self._buffers) >= CLIENTS_MAX:
-            client.close()
-            return
-        client.settimeout(SEND_S)
-        self._buffers[client] = bytearray()
-        self._selector.register(client, selectors.EVENT_READ)
-
-    def _drop(self, client: socket.socket) -> None:
-        self._selector.unregister(client)
-        del self._buffers[client]
-        client.close()
-
-    def _hear(self, client: socket.socket) -> None:
-        try:
-            data = client.recv(REQUEST_BYTES_MAX)
-        except OSError:
-            data = b""
-        buffer = self._buffers[client]
-        buffer += data
-        if not data or len(buffer) > REQUEST_BYTES_MAX:
-            self._drop(client)
-            return
-        while b"\n" in buffer:
-            line, _, rest = bytes(buffer).partition(b"\n")
-            buffer[:] = rest
-            header, payload = self._answer(line)
-            try:
-                client.sendall(json.dumps({**header, "bytes": len(payload)}).encode() + b"\n" + payload)
-            except OSError:
-                self._drop(client)
-                return
 
     def _answer(self, line: bytes) -> Answer:
         try:
@@ -266,37 +186,10 @@ class Servant:
 
     def _test_read(self, request: Request) -> Answer:
         """Hand a read of a test plate to the recorder, as the loop does: matched, stored, signalled, sent."""
-        if not TEST_PLATE.fullmatch(str(request["vrm"])):
-            raise AnprError("a test plate is TEST and four digits")
-        read = self._made_up_read(str(request["vrm"]))
+        read = made_up_read(self._node, self._settings, str(request["vrm"]))
         plane = np.full((40, 180), 128, np.uint8)
         self._node.desk.hand_over([Ripe(read, Evidence(plane, plane), self._node.platform.clock.monotonic_ns())])
         return {"read_id": read.read_id}, b""
-
-    def _made_up_read(self, vrm: str) -> PlateRead:
-        clock, node = self._node.platform.clock, self._settings.node
-        now_ns = clock.utc_ns(clock.monotonic_ns())
-        box = PlateBox(((0.0, 0.0), (180.0, 0.0), (180.0, 40.0), (0.0, 40.0)), 1.0)
-        return PlateRead(
-            read_id=self._node.new_read_id(now_ns),
-            node_id=node.id,
-            vrm=vrm,
-            country=None,
-            confidence=1.0,
-            candidates=(Candidate(vrm, 1.0),),
-            votes=1,
-            first_seen_ns=now_ns,
-            last_seen_ns=now_ns,
-            clock=clock.state(),
-            lane=node.lane,
-            direction="unknown",
-            box=box,
-            plate_width_px=180,
-            exposure_us=self._settings.camera.exposure_us,
-            model_id=TEST_FLAG,
-            software_version=__version__,
-            flags=(TEST_FLAG,),
-        )
 
     def _outcome(self, request: Request) -> Answer:
         """What became of a test read."""
@@ -357,35 +250,3 @@ def _row(recorded: Recorded, plates: bool) -> dict[str, Any]:
         "hits": len(recorded.shown_hits),
     }
     return {**row, "vrm": read.vrm} if plates else row
-
-
-def _listen(path: Path) -> socket.socket:
-    """A socket that this account and root alone can open; one left by a node that was killed is replaced."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with short_path(path) as short:
-        listening.bind(short)
-    path.chmod(0o600)
-    listening.listen(CLIENTS_MAX)
-    return listening
-
-
-class short_path:  # noqa: N801
-    """The path through a descriptor of its folder: an address of a socket has room for 107 bytes only."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> str:
-        self._folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
-        return f"/proc/self/fd/{self._folder}/{self._path.name}"
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._folder)
-
-
-def _is_ours(client: socket.socket) -> bool:
-    """Whether the process at the other end runs as root or as this account: the kernel says so."""
-    _, uid, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return uid in {0, os.geteuid()}

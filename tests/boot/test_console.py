@@ -1,0 +1,44 @@
+"""From a serial cable to the node's console: for whoever has an account, and for people whom only the node knows."""
+
+from __future__ import annotations
+
+from boot.claims import NAME
+from boot.console import Shell
+from boot.machine import UserModeLinux
+
+TECHNICIAN, SECRET = "piet", "battery staple horse"
+
+
+def test_technicians_come_to_the_nodes_console(claimed: tuple[UserModeLinux, Shell]) -> None:
+    board, shell = claimed
+    console = board.console
+    console.type_line("anpr-node console")
+    console.expect(rf"hello {NAME} \(service\)", 90)
+    console.answer("> ", f"user add {TECHNICIAN} technician")
+    console.answer("new password: ", SECRET, hidden=True)
+    console.answer("once more: ", SECRET, hidden=True)
+    console.expect(f"{TECHNICIAN} is technician", 60)
+    console.answer("> ", "logout")
+    console.expect("bye", 60)
+    console.type_line("exit")
+
+    console.answer(" login: ", TECHNICIAN, 90)
+    console.answer("\nlogin: ", TECHNICIAN, 90)
+    console.answer("password: ", SECRET, hidden=True)
+    console.expect(rf"hello {TECHNICIAN} \(technician\)", 60)
+    console.answer("> ", "status")
+    console.expect("frames", 60)
+    console.answer("> ", "logout")
+    shell.log_in()
+
+
+def test_a_name_that_nobody_knows_comes_nowhere(claimed: tuple[UserModeLinux, Shell]) -> None:
+    board, shell = claimed
+    console = board.console
+    console.type_line("exit")
+    console.answer(" login: ", "root", 90)
+    for _ in range(3):
+        console.answer("\nlogin: ", "root", 90)
+        console.answer("password: ", SECRET, hidden=True)
+        console.expect("no such person, or not this password", 60)
+    shell.log_in()

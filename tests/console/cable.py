@@ -11,6 +11,7 @@ import tty
 
 BITS_A_BYTE = 10
 TICK_S = 0.02
+DEAF_S = 60.0
 
 
 class Cable:
@@ -60,8 +61,12 @@ class Cable:
                 return
 
     def send(self, data: bytes) -> None:
-        """What a laptop would have sent, straight into the console's end."""
+        """What a laptop would have sent, straight into the console's end. Fails where nobody reads it for long."""
+        deaf = threading.Timer(DEAF_S, self._cut.set)
+        deaf.start()
         self._write(self._masters[0], data)
+        deaf.cancel()
+        assert not self._cut.is_set(), f"the console has not read what was sent within {DEAF_S:g} s"
 
     def close(self) -> None:
         """Pull the cable."""

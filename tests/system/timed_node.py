@@ -23,6 +23,8 @@ from anpr_node.drivers.platform import open_platform
 from anpr_node.records import Frame
 from anpr_node.service import supervise
 
+PLAYED_FPS = 25.0
+"""Faster than the road was seen: each frame comes often enough for its usual cost to show."""
 FRAMES, EMPTY = 45, 15
 """Frames with traffic, then the empty road: every vehicle is gone before the first comes again."""
 
@@ -73,7 +75,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     frames = rendered(config)
     platform = open_platform(settings)
-    camera = RoundCamera(frames, settings.camera.fps, platform.clock)
+    camera = RoundCamera(frames, PLAYED_FPS, platform.clock)
     try:
         supervise(settings, replace(platform, camera=camera, reopen=None), stop)
     finally:

@@ -39,6 +39,8 @@ VISIBLE_FRAMES_MIN = 3
 QUIET = TrafficPlan(gap_s_mean=400.0, neighbour_lane=False)
 SETTLES_NS = 2 * NS_PER_S
 """A read is published so long after its vehicle has left, at the latest."""
+SETS_NS = 5 * NS_PER_S
+"""So near to a vehicle the pulses are set anew, to the full rate or to the idle one."""
 HEALTHY_S, FAULTY_S = (600.0, 5400.0), (60.0, 900.0)
 """Least and most time between faults, and that a fault lasts."""
 
@@ -207,6 +209,26 @@ class Haul:
             and passage.enters_ns <= (alarm.cleared_ns or passage.enters_ns)
             for alarm in self.alarms
         )
+
+    def unnoticed(self) -> list[tuple[str, int, int]]:
+        """Faults that raised no alarm although they had something to show."""
+        return [
+            (name, began, ended)
+            for name, began, ended in self.faults
+            if not any(a.kind == FAULTS[name] and began <= a.raised_ns <= ended + 5 * NS_PER_S for a in self.alarms)
+            and self._shows(name, began, ended)
+        ]
+
+    def _shows(self, name: str, began_ns: int, ended_ns: int) -> bool:
+        """At the idle rate frames are too far apart to be in disorder; a vehicle's coming and going sets the pulses."""
+        if name not in {"disordered", "trigger stopped"}:
+            return True
+        first_ns, last_ns = (began_ns, ended_ns) if name == "disordered" else (began_ns - SETS_NS, began_ns + SETS_NS)
+        passing = any(
+            passage.enters_ns <= last_ns and first_ns <= passage.leaves_ns
+            for passage in self.traffic.passages(self.clock.monotonic_ns())
+        )
+        return passing == (name == "disordered")
 
     def false_alarms(self) -> list[Alarm]:
         """Alarms that began while nothing was wrong that they stand for, nor a moment before."""

@@ -1,6 +1,7 @@
 """Opens the console where it is wanted: on a serial port, again and again, or once on the terminal it was started from.
 
-Without a running node a simulated roadside is started for the session, as a process of its own, to try things out.
+Without a running node a simulated roadside is started for the session, as a process of its own, to try things out; on
+an installed node never.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from anpr_node.config import Settings, load
+from anpr_node.config import DEFAULT_PATH, Settings, load
 from anpr_node.console.login import Refusals
 from anpr_node.console.node_link import NodeLink
 from anpr_node.console.port import Disconnected, open_serial, open_terminal
@@ -74,8 +75,11 @@ def with_file(settings: Settings) -> Settings:
 
 @contextlib.contextmanager
 def _tried_out(settings: Settings) -> Iterator[None]:
-    """A node beside the session, where there is none and the roadside is simulated."""
-    if settings.camera.kind != "simulated" or NodeLink.of(settings).is_there():
+    """A node beside the session, where there is none and the roadside is simulated.
+
+    An installed node is its unit's to start: it may be about to.
+    """
+    if settings.camera.kind != "simulated" or settings.source == DEFAULT_PATH or NodeLink.of(settings).is_there():
         yield
         return
     settings.state_folder.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from boot.claims import NAME
-from boot.console import Shell
+from boot.console import PROMPT, Shell
 from boot.machine import UserModeLinux
 
 TECHNICIAN, SECRET = "piet", "battery staple horse"
@@ -20,6 +22,7 @@ def test_technicians_come_to_the_nodes_console(claimed: tuple[UserModeLinux, She
     console.expect(f"{TECHNICIAN} is technician", 60)
     console.answer("> ", "logout")
     console.expect("bye", 60)
+    console.expect(re.escape(PROMPT), 60)  # what is typed before the shell has the line back is not its own
     console.type_line("exit")
 
     console.answer(" login: ", TECHNICIAN, 90)

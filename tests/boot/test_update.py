@@ -174,4 +174,6 @@ def test_6_a_manager_that_hangs_is_ended_by_the_watchdog(site: Site) -> None:
 def test_7_what_the_record_says_of_all_this(site: Site) -> None:
     said = json.loads(site.shell.out("anpr-node status --json"))
     assert said["reads"] >= len(site.acknowledged) > 0
-    assert "0 flaws" in site.shell.out("sudo -u anpr /opt/anpr-node/.venv/bin/anpr-node audit verify; true")
+    assert "0 flaws" in site.shell.out(
+        f"runuser -u {NAME} -- anpr-node audit verify; true"
+    )  # as the owner, not as root

@@ -48,7 +48,7 @@ def test_claimed_at_the_console_it_lets_its_owner_in_and_nobody_before(board: Us
         console.send("\x03")  # interrupted: asked again by the next process
         console.provoke(
             "no owner yet", 90
-        )  # where it came just before the wait for a key, it is seen with the next one
+        )  # before the wait for a key it shows with the next
         assert "# " not in console.said
         assert "$ " not in console.said
         console.converse(CLAIMING)

@@ -46,9 +46,7 @@ def test_claimed_at_the_console_it_lets_its_owner_in_and_nobody_before(board: Us
         console.expect("root belongs to the system", 60)  # asked again, never a shell
         console.expect("Name of the node.*: ", 60)
         console.send("\x03")  # interrupted: asked again by the next process
-        console.provoke(
-            "no owner yet", 90
-        )  # before the wait for a key it shows with the next
+        console.provoke("no owner yet", 90)  # before the wait for a key it shows with the next
         assert "# " not in console.said
         assert "$ " not in console.said
         console.converse(CLAIMING)

@@ -22,7 +22,7 @@ class Base:
     kernel_suite: str = SUITE
 
 
-ROOT_MODULES = ("squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii")
+ROOT_MODULES = ("crc32c_generic", "squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii")
 KEPT = (
     "fs",
     "lib",

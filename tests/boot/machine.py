@@ -189,6 +189,7 @@ class Qemu(Board):
                    "-initrd", self.folder / "initrd.img"]  # fmt: skip
         if self.machine == "raspi3b":
             words = [word.replace("ttyAMA0", "ttyS1,115200") for word in words] + ["dwc_otg.lpm_enable=0"]
+            words.append("module_blacklist=bcm2835_wdt")  # QEMU's resets the board when it is only wound up
             (self.folder / "board.dtb").write_bytes(self.get("bcm2837-rpi-3-b.dtb", slot))
             command += ["-dtb", self.folder / "board.dtb", "-serial", "null", "-serial", "stdio"]
         else:

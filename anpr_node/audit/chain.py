@@ -202,7 +202,7 @@ def _open(key: bytes | None, detail: Any, seq: int) -> dict[str, Any]:
 def read(folder: Path) -> Iterator[Line]:
     """The lines that can be read, oldest first; whether they are true is what `verify` says."""
     key = load_key(folder)
-    for raw in raw_lines(folder):
+    for raw in content(folder).split(b"\n")[:-1]:
         try:
             row = json.loads(raw)
             fields = {name: row[name] for name in Entry.__dataclass_fields__ if name != "detail"}
@@ -228,9 +228,9 @@ def held_still(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def raw_lines(folder: Path) -> list[bytes]:
-    """The finished lines as they stand in the file, without their ends."""
+def content(folder: Path) -> bytes:
+    """The file as it stands, a line that was not finished included; empty where there is none."""
     try:
-        return (folder / FILE_NAME).read_bytes().split(b"\n")[:-1]
+        return (folder / FILE_NAME).read_bytes()
     except FileNotFoundError:
-        return []
+        return b""

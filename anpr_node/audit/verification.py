@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from anpr_node.audit.chain import FILE_NAME, GAP, NO_LINE, chained, held_still, raw_lines
+from anpr_node.audit.chain import GAP, NO_LINE, chained, content, held_still
 from anpr_node.audit.end import HEAD_NAME, End, misfit
 from anpr_node.audit.entry import dump
 from anpr_node.store.key import secret_for
@@ -32,7 +32,7 @@ def verify(folder: Path, anchors: tuple[str, ...] = ()) -> tuple[int, list[Flaw]
 
 
 def _verify(folder: Path, secret: bytes, anchors: tuple[str, ...]) -> tuple[int, list[Flaw]]:
-    lines = raw_lines(folder)
+    *lines, unfinished = content(folder).split(b"\n")
     flaws: list[Flaw] = []
     hashes: dict[int, str] = {}
     end = End()
@@ -41,7 +41,7 @@ def _verify(folder: Path, secret: bytes, anchors: tuple[str, ...]) -> tuple[int,
         if problem:
             flaws.append(Flaw(number, problem))
         hashes[end.seq] = end.hash
-    if _unfinished(folder):
+    if unfinished:
         flaws.append(Flaw(len(lines) + 1, "the last line is not finished"))
     flaws += _compare_own_head(folder, secret, end)
     heads = [anchor for anchor in anchors if not anchor.startswith("0:")]
@@ -54,14 +54,6 @@ def _compare_own_head(folder: Path, secret: bytes, end: End) -> list[Flaw]:
     except OSError as error:
         problem = f"{HEAD_NAME}: {error.strerror}"
     return [Flaw(0, problem)] if problem else []
-
-
-def _unfinished(folder: Path) -> bool:
-    try:
-        content = (folder / FILE_NAME).read_bytes()
-    except FileNotFoundError:
-        return False
-    return bool(content) and not content.endswith(b"\n")
 
 
 def _examine(secret: bytes, raw: bytes, before: End) -> tuple[str, End]:

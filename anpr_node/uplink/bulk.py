@@ -58,11 +58,11 @@ class BulkCourier(Courier):
         others = [self.make_line() for _ in range(self._in_flight - 1)]
         self._lines = [self.line, *others]
         self._carriers = None if alone else ThreadPoolExecutor(self._in_flight, f"uplink-{self.sink.name}-carrier")
-        self._packer = None if alone else ThreadPoolExecutor(1, f"uplink-{self.sink.name}-packer")
-        self._packer_ledger = Ledger(errand.settings)
+        self._ahead_thread = None if alone else ThreadPoolExecutor(1, f"uplink-{self.sink.name}-packer")
+        self._ahead_ledger = Ledger(errand.settings)
         self._ahead: Future[Parcel | None] | None = None
         self._slots: deque[Slot] = deque()
-        self._packing = Packer(self, self._left)
+        self._packer = Packer(self, self._left)
         self._suspect_until = 0
         self._dry = False
         """Nothing more was there to be packed; asked again when something was ticked off."""
@@ -77,9 +77,9 @@ class BulkCourier(Courier):
         """Give back what is open."""
         if self._carriers is not None:
             self._carriers.shutdown(cancel_futures=True)
-        if self._packer is not None:
-            self._packer.submit(self._packer_ledger.close)  # by who has opened it
-            self._packer.shutdown()
+        if self._ahead_thread is not None:
+            self._ahead_thread.submit(self._ahead_ledger.close)  # by who has opened it
+            self._ahead_thread.shutdown()
         for line in self._lines:
             line.transport.close()
         super().close()
@@ -120,7 +120,7 @@ class BulkCourier(Courier):
     def _start(self, slot: Slot, line: Line) -> None:
         request = slot.parcel.request
         assert request is not None
-        limit_s = self._packing.limit_s(slot.size, self.backoff.failures)
+        limit_s = self._packer.limit_s(slot.size, self.backoff.failures)
         if self._carriers is None:
             slot.outcome = line.send(request, limit_s)
             return
@@ -141,14 +141,14 @@ class BulkCourier(Courier):
 
     def _judge(self, parcel: Parcel, outcome: Outcome) -> float:
         if outcome.what == "taken":
-            self._packing.learn(parcel, outcome)
+            self._packer.learn(parcel, outcome)
             self.succeeded()
             return 0.0 if self._settle(parcel, outcome) else STORE_PAUSE_S
         if outcome.what == "refused" or (outcome.what == "doubtful" and self._is_its_own_fault(parcel)):
             return self._refused(parcel, outcome)
         self._slots[0].outcome = None
         if outcome.what == "again" and self.backoff.failures >= HALVE_AFTER and len(parcel.rows) > GATHER_ROWS:
-            self._packing.slow_down()
+            self._packer.slow_down()
             self._halve(parcel)
         return self.failed(outcome)
 
@@ -158,7 +158,7 @@ class BulkCourier(Courier):
         """One more batch, as far as it may be under way beside the others."""
         if not self._slots:
             self._ahead = None
-            parcel = self.ledger.use(self._packing.choose, None)
+            parcel = self.ledger.use(self._packer.choose, None)
             if parcel is not None:
                 self._slots.append(Slot(parcel))
         elif len(self._slots) < self._in_flight and self._ahead is not None and self._ahead.done():
@@ -170,13 +170,13 @@ class BulkCourier(Courier):
 
     def _pack_ahead(self) -> None:
         """Let the next batch of the same kind be packed, if there may be one and nothing more urgent waits."""
-        if self._packer is None or self._ahead is not None or not self._slots or self._dry:
+        if self._ahead_thread is None or self._ahead is not None or not self._slots or self._dry:
             return
         last = self._slots[-1].parcel
         if len(last.rows) < min(GATHER_ROWS, self.line.format.items_max):
             return
-        self._ahead = self._packer.submit(
-            lambda: self._packer_ledger.use(lambda database: self._packing.pack_behind(database, last), None)
+        self._ahead = self._ahead_thread.submit(
+            lambda: self._ahead_ledger.use(lambda database: self._packer.pack_behind(database, last), None)
         )
 
     def _left(self, database: Database, kind: str) -> int | None:
@@ -210,7 +210,7 @@ class BulkCourier(Courier):
         if done:
             self._delete(parcel.kind)
             self._slots.popleft()
-            self._packing.settled()
+            self._packer.settled()
             self._dry = False
         return done
 
@@ -256,7 +256,7 @@ class BulkCourier(Courier):
         """Put two halves in its place; what is under way behind it stays there."""
         middle = len(parcel.rows) // 2
         halves = [
-            self.ledger.use(lambda database, rows=rows: self._packing.fill(database, parcel.kind, rows), None)  # type: ignore[misc]
+            self.ledger.use(lambda database, rows=rows: self._packer.fill(database, parcel.kind, rows), None)  # type: ignore[misc]
             for rows in (parcel.rows[:middle], parcel.rows[middle:])
         ]
         if None in halves:

@@ -50,6 +50,9 @@ def stage(folder: Path, base: Base) -> None:
     pip("install", *options, "--target", str(packages), *_target(base))
     for name in ("bin", "share"):
         shutil.rmtree(packages / name, ignore_errors=True)
+    for record in packages.glob("*.dist-info/RECORD"):  # with hashes of programs that name this machine's Python
+        lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith("../")), encoding="utf-8")
     _copy_checkout(folder, packages)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,7 @@ TOOLS = {"mmdebstrap": "mmdebstrap", "mksquashfs": "squashfs-tools", "mcopy": "m
 NO_DOCUMENTATION = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/doc/*/copyright",
                     "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*",
                     "path-exclude=/usr/share/groff/*", "path-exclude=/usr/share/i18n/*")  # fmt: skip
+DAY_S = 86_400
 HW = {"hw/udev": "usr/lib/udev/rules.d", "hw/modprobe": "etc/modprobe.d"}
 
 
@@ -41,6 +43,7 @@ class Build:
         """Fix the date of everything: that of the commit."""
         os.environ.setdefault("SOURCE_DATE_EPOCH", _git("log", "-1", "--format=%ct"))
         os.environ["TZ"] = "UTC"
+        os.umask(0o022)  # a builder's own would be seen in the image
         self.base, self.folder, self.fast = base, folder.absolute(), fast
         self.version = version
         self.image_id = f"{base.name}-{version}"
@@ -49,6 +52,7 @@ class Build:
 
     def run(self) -> None:
         """All of it."""
+        (self.folder / "built-from").write_text(built_from(self.version, self.fast))
         for step in (self.debian, self.kernel, self.stage, self.root, self.squash, self.boot, self.card, self.bundle):
             began_s = time.monotonic()
             step()
@@ -109,10 +113,13 @@ class Build:
                 path.chmod(path.stat().st_mode & ~0o022)
 
     def debian(self) -> None:
-        """Debian's packages alone. Kept for the next build of the same list on the same day."""
+        """Debian's packages alone. Kept for other builds on the same day, of the same list, from commits of one day."""
         names = packages(self.base.name)
+        date = (
+            int(os.environ["SOURCE_DATE_EPOCH"]) // DAY_S * DAY_S
+        )  # of what is kept: the same for a whole day's commits
         kernel = [self.base.kernel, self.base.kernel_suite]
-        key = " ".join([time.strftime("%F", time.gmtime()), *kernel, SUITE, *names, *sources(SUITE)])
+        key = " ".join([time.strftime("%F", time.gmtime()), str(date), *kernel, SUITE, *names, *sources(SUITE)])
         self.plain, note = self.folder / "debian.tar", self.folder / "debian.key"
         self.kept = self.plain.exists() and note.exists() and note.read_text() == key
         if self.kept:
@@ -121,7 +128,11 @@ class Build:
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--architectures={self.base.architecture}",
                    "--include=" + ",".join(names), "--aptopt=Apt::Install-Recommends false"]  # fmt: skip
         command += [f"--dpkgopt={option}" for option in NO_DOCUMENTATION]
-        subprocess.run([*command, SUITE, self.plain, *sources(SUITE)], check=True)
+        subprocess.run(
+            [*command, SUITE, self.plain, *sources(SUITE)],
+            check=True,
+            env={**os.environ, "SOURCE_DATE_EPOCH": str(date)},
+        )
         note.write_text(key)
 
     def root(self) -> None:
@@ -130,7 +141,7 @@ class Build:
         tar.unlink(missing_ok=True)
         hooks = customize_hooks(stage, self.base, self.image_id)
         command = ["mmdebstrap", "--quiet", "--variant=custom", f"--architectures={self.base.architecture}",
-                   "--skip=update,setup,cleanup", f"--setup-hook=tar -C \"$1\" -x -f {self.plain}"]  # fmt: skip
+                   "--skip=update,setup,cleanup", f"--setup-hook={unpack_hook(self.plain)}"]  # fmt: skip
         command += [f"--customize-hook={hook}" for hook in hooks]
         subprocess.run([*command, "", tar], check=True)
 
@@ -180,17 +191,28 @@ class Build:
                     self.folder / "root.squashfs", self.folder / "boot.vfat", self.work / "bundle")  # fmt: skip
 
 
+def unpack_hook(plain: Path) -> str:
+    """Debian's packages into the root. Nobody but root may make device nodes; a node's own come from its kernel."""
+    return f'tar -C "$1" -x --exclude="./dev/*" -f {shlex.quote(str(plain))}'
+
+
 def customize_hooks(stage: Path, base: Base, image_id: str) -> list[str]:
     """What mmdebstrap runs on a root once Debian's packages are in it. The inventory comes before the last one."""
-    hooks = [f'tar -C {stage} --owner=0 --group=0 -c . | tar -C "$1" -x --no-same-owner --keep-directory-symlink']
-    hooks += [f'ANPR_BASE={base.name} {hook} "$1"' for hook in sorted((IMAGE / "hooks").iterdir())]
-    hooks.insert(-1, f'{sys.executable} {IMAGE}/recipe/inventory.py "$1" {image_id}')
+    tree, image = (shlex.quote(str(path)) for path in (stage, IMAGE))
+    hooks = [f'tar -C {tree} --owner=0 --group=0 -c . | tar -C "$1" -x --no-same-owner --keep-directory-symlink']
+    hooks += [f'ANPR_BASE={base.name} {image}/hooks/{hook.name} "$1"' for hook in sorted((IMAGE / "hooks").iterdir())]
+    hooks.insert(-1, f'{sys.executable} {image}/recipe/inventory.py "$1" {image_id}')
     return hooks
 
 
 def is_root() -> bool:
     """Whether owners of files can be kept as they are."""
     return os.geteuid() == 0
+
+
+def built_from(version: str, fast: bool) -> str:
+    """What a build's bytes follow from, beside Debian's archive and the keys."""
+    return f"{_git('describe', '--always', '--dirty=-changed')} {version}{' fast' if fast else ''}\n"
 
 
 def packages(base: str) -> list[str]:

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -193,7 +194,7 @@ class Build:
 
 def unpack_hook(plain: Path) -> str:
     """Debian's packages into the root. Nobody but root may make device nodes; a node's own come from its kernel."""
-    return f'tar -C "$1" -x --exclude="./dev/*" -f {shlex.quote(str(plain))}'
+    return f'mkdir -p "$1/dev/pts" "$1/dev/shm"; tar -C "$1" -x --exclude="./dev/*" -f {shlex.quote(str(plain))}'
 
 
 def customize_hooks(stage: Path, base: Base, image_id: str) -> list[str]:
@@ -268,6 +269,16 @@ def _git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
+def closed_to_others(*paths: Path) -> Path | None:
+    """The first file or folder on the way to one of them that only its owner or group may use."""
+    for path in paths:
+        for each in (*reversed(path.absolute().parents), path):
+            mode = each.stat().st_mode
+            if not mode & stat.S_IXOTH or (each == path and not mode & stat.S_IROTH):
+                return each
+    return None
+
+
 def main() -> None:
     """Parse the arguments."""
     parser = argparse.ArgumentParser(description="Build the SD image of a base, its SBOM and its update bundle.")
@@ -284,6 +295,11 @@ def main() -> None:
     if missing:
         sys.exit(f"missing; install with:  sudo apt-get install -y {' '.join(missing)}")
     os.environ["PATH"] += ":/usr/sbin:/sbin"
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    closed = None if is_root() else closed_to_others(IMAGE / "hooks" / "10-system", arguments.folder)
+    if closed:
+        sys.exit(f"without root Debian is unpacked as another user, who cannot get at {closed}; "
+                 f"build elsewhere, or:  chmod o+rX {shlex.quote(str(closed))}")  # fmt: skip
     Build(BASES[arguments.base], arguments.folder, arguments.version, arguments.fast).run()
 
 

@@ -93,6 +93,9 @@ class Build:
         self.stage_into(stage)
         target = stage / "usr/lib/modules" / self.modules.name
         shutil.copytree(self.modules, target, symlinks=True)
+        stamp = int(os.environ["SOURCE_DATE_EPOCH"])
+        for path in stage.rglob("*"):
+            os.utime(path, (stamp, stamp), follow_symlinks=False)
 
     def stage_into(self, stage: Path) -> None:
         """Everything of ours that mirrors /."""

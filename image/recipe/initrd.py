@@ -42,6 +42,7 @@ def make(folder: Path, busybox: Path, modules: Path, wanted: Iterable[str], targ
         (folder / name).mkdir(parents=True)
     shutil.copy(busybox, folder / "bin" / "busybox")
     shutil.copy(INIT, folder / "init")
+    (folder / "init").chmod(0o755)
     order = []
     for file in load_order(modules, wanted):
         plain = folder / "modules" / file.name.removesuffix(".xz").removesuffix(".zst")

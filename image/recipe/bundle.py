@@ -1,4 +1,7 @@
-"""Update bundles: both file systems of a slot, signed. Verity format, so that a node can install while it downloads.
+"""Update bundles: both file systems of a slot, signed.
+
+Verity format, so that a node can install while it downloads; with a table of each block's hash, so that it fetches
+no block that one of its slots holds already.
 
 The key in a build folder is for development; a release is signed where its own key is kept.
 """
@@ -19,9 +22,11 @@ format=verity
 
 [image.rootfs]
 filename=root.squashfs
+adaptive=block-hash-index
 
 [image.boot]
 filename=boot.vfat
+adaptive=block-hash-index
 """
 DAYS = "7300"
 

@@ -6,6 +6,7 @@ They are made of the twin's own root and boot partition, with a few files in pla
 from __future__ import annotations
 
 import io
+import random
 import subprocess
 import tarfile
 from pathlib import Path
@@ -47,9 +48,12 @@ def root_with(image: Path, target: Path, files: dict[str, bytes]) -> Path:
     return target
 
 
-def good(image: Path, folder: Path, version: str) -> Path:
-    """Another version, which works."""
-    root = root_with(image, folder / f"{version}.squashfs", {IMAGE_ID: f"{BASE}-{version}\n".encode()})
+def good(image: Path, folder: Path, version: str, new_mb: int = 0) -> Path:
+    """Another version, which works; with so much in it that no version had before."""
+    files = {IMAGE_ID: f"{BASE}-{version}\n".encode()}
+    if new_mb:
+        files["./usr/share/anpr-node/noise"] = random.Random(version).randbytes(new_mb << 20)
+    root = root_with(image, folder / f"{version}.squashfs", files)
     return _bundle(image, folder, version, root, image / "boot.vfat")
 
 

@@ -1,8 +1,8 @@
 """A server of one folder over a bad link: it serves ranges, and breaks off every so many answers. No test.
 
-Usage: bad_link.py FOLDER PORT BREAK_EVERY OUTAGE_AFTER_MB OUTAGE_S. Each so many answers it breaks off in the middle; once
-so many megabytes went over, it answers nothing at all for a while. Prints a line for each answer: its bytes, and whether
-they were broken off; in the outage: out.
+Usage: bad_link.py FOLDER PORT BREAK_EVERY OUTAGE_AFTER_MB OUTAGE_S. Each so many answers it breaks off in the middle;
+once so many megabytes went over, it answers nothing at all for a while. Prints a line for each answer: its bytes, and
+whether they were broken off; in the outage: out.
 """
 
 from __future__ import annotations

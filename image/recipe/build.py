@@ -234,20 +234,11 @@ def squash(tar: Path, target: Path, fast: bool) -> None:
     target.unlink(missing_ok=True)
     level, block = ("3", "131072") if fast else ("19", "262144")
     options = ["-tar", "-comp", "zstd", "-Xcompression-level", level, "-b", block]
-    options += [
-        "-root-mode",
-        "0755",
-        "-root-uid",
-        "0",
-        "-root-gid",
-        "0",
-        "-noappend",
-        "-quiet",
-        "-no-progress",
-        "-no-xattrs",
-    ]
+    options += ["-root-mode", "0755", "-noappend", "-quiet", "-no-progress", "-no-xattrs"]
+    # a tar has no entry for the root itself: it becomes whoever runs this
+    become_root = [] if is_root() else ["unshare", "--map-root-user"]
     with tar.open("rb") as source:
-        subprocess.run(["mksquashfs", "-", target, *options], stdin=source, check=True)
+        subprocess.run([*become_root, "mksquashfs", "-", target, *options], stdin=source, check=True)
 
 
 def extract(squashfs: Path, name: str, target: Path) -> None:

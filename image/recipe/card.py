@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 import tomllib
 import uuid
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def layout(path: Path = LAYOUT) -> dict[str, Partition]:
 
 def make_fat(target: Path, size_mb: int, label: str, files: dict[str, Path | bytes], work: Path) -> None:
     """A FAT file system with files, which may lie in folders."""
-    stamp = int(os.environ["SOURCE_DATE_EPOCH"])
+    stamp = int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())
     target.unlink(missing_ok=True)
     with target.open("wb") as file:
         file.truncate(size_mb * MB)

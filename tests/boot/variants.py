@@ -79,14 +79,14 @@ def does_not_boot(image: Path, folder: Path, version: str) -> Path:
     return _bundle(image, folder, version, image / "root.squashfs", boot)
 
 
-def tampered(whole: Path) -> Path:
-    """One byte of its root is another one."""
+def tampered(whole: Path, place: int) -> Path:
+    """One byte of it is another one."""
     target = whole.with_name("tampered.raucb")
     subprocess.run(["cp", whole, target], check=True)
     with target.open("r+b") as file:
-        file.seek(20_000_000)
+        file.seek(place)
         byte = file.read(1)
-        file.seek(20_000_000)
+        file.seek(place)
         file.write(bytes([byte[0] ^ 1]))
     return target
 

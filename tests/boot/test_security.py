@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from boot.claims import NAME
+from boot.claims import CLAIM, FIRST_READ_S, NAME
 from boot.console import Shell
-from boot.machine import ROOT, UserModeLinux
+from boot.machine import ROOT, UserModeLinux, powered
+from boot.network import BOARD, CLAIMED, TAP, needs_network, neighbour, network, scan
 
 PAGE = (ROOT / "docs" / "security.md").read_text()
 
@@ -67,6 +68,20 @@ def test_the_nodes_process_has_no_capability(claimed: tuple[UserModeLinux, Shell
     assert re.search(r"Uid:\s+800\s", said)
 
 
-def test_every_port_is_closed_from_outside(image: Path) -> None:
-    """The rules themselves are tested in tests/test_firewall.py, on a kernel that has tables for IP."""
-    assert "policy drop" in (ROOT / "image/overlay/etc/nftables.conf").read_text()
+@needs_network
+def test_a_scan_of_every_port_finds_ssh_alone_and_before_the_claim_nothing(
+    image: Path, kernel: Path, tmp_path: Path
+) -> None:
+    """Twice over a real wire; without the firewall, for which this kernel has no tables (it is in test_arm64.py)."""
+    claim = CLAIM.replace("[network]\n", CLAIMED)
+    for text, expected in ((None, []), (claim, [22])):
+        with network() as name:
+            board = UserModeLinux(tmp_path / "board", image / "anpr-node.img", kernel, tap=TAP, namespace=name)
+            if text:
+                board.put("anpr-provision.toml", text)
+            with powered(board):
+                board.console.expect("login:" if text else "no owner yet", FIRST_READ_S)
+                found = scan(name, BOARD if text else neighbour(name))
+                assert found["open"] == expected
+                assert len(found["closed"]) > 60_000, "the board did not answer, so that the scan says nothing"
+            board.card.unlink()

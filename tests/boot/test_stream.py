@@ -5,48 +5,23 @@ What both versions have in common is not fetched, nor what had arrived before th
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from boot import variants
 from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
 from boot.console import Shell
 from boot.machine import MB, UserModeLinux, powered
+from boot.network import CLAIMED, HERE, TAP, needs_network, network
 from boot.test_boot import wait_for_reads
 from boot.test_update import long
 
 BREAK_EVERY, PORT = 7, 8000
 NEW_MB, OUTAGE_AFTER_MB, OUTAGE_S, FETCHED_MAX_MB = 40, 20, 60, 65
-NETWORK = '[network]\naddress = "192.0.2.7/24"\n'
 
-pytestmark = [
-    long,
-    pytest.mark.skipif(
-        os.geteuid() != 0 or not Path("/dev/net/tun").exists(),
-        reason="a network of its own needs root and /dev/net/tun",
-    ),
-]
-
-
-@contextmanager
-def network() -> Iterator[str]:
-    """A network with this machine at 192.0.2.2 and a tap for the board."""
-    name = f"anpr-{os.getpid()}"
-    enter = ["ip", "netns", "exec", name]
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        subprocess.run([*enter, "ip", "tuntap", "add", "tap0", "mode", "tap"], check=True)
-        subprocess.run([*enter, "ip", "addr", "add", "192.0.2.2/24", "dev", "tap0"], check=True)
-        subprocess.run([*enter, "ip", "link", "set", "tap0", "up"], check=True)
-        yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
+pytestmark = [long, needs_network]
 
 
 def test_an_update_comes_over_a_bad_link(
@@ -59,13 +34,13 @@ def test_an_update_comes_over_a_bad_link(
         server += [str(each) for each in (PORT, BREAK_EVERY, OUTAGE_AFTER_MB, OUTAGE_S)]
         with said.open("w") as log:
             serving = subprocess.Popen(["ip", "netns", "exec", name, *server], stdout=log)
-        board = UserModeLinux(tmp_path / "board", image / "anpr-node.img", kernel, tap="tap0", namespace=name)
-        board.put("anpr-provision.toml", CLAIM.replace("[network]\n", NETWORK))
+        board = UserModeLinux(tmp_path / "board", image / "anpr-node.img", kernel, tap=TAP, namespace=name)
+        board.put("anpr-provision.toml", CLAIM.replace("[network]\n", CLAIMED))
         try:
             with powered(board):
                 shell = Shell(board.console, NAME, PASSWORD, FIRST_READ_S)
                 wait_for_reads(shell)
-                shell.begin(f"/usr/lib/anpr-node/update http://192.0.2.2:{PORT}/2.0.raucb")
+                shell.begin(f"/usr/lib/anpr-node/update http://{HERE}:{PORT}/2.0.raucb")
                 board.reboot(900)
                 board.console.expect("slot b is confirmed: amd64-uml-2.0", FIRST_READ_S + 120)
         finally:

@@ -43,7 +43,7 @@ def shown(part: str, language: str = "") -> list[str]:
 
 def clean(text: str) -> str:
     """What a screen shows of it."""
-    lines = [line.rsplit("\r", 1)[-1] for line in CONTROL.sub("", text).replace("\r\n", "\n").split("\n")]
+    lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in CONTROL.sub("", text).split("\n")]
     return "\n".join(line.rstrip() for line in lines)
 
 

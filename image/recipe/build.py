@@ -292,9 +292,10 @@ def main() -> None:
     parser.add_argument("--version", default=_git("describe", "--always", "--dirty=-changed"))
     parser.add_argument("--fast", action="store_true", help="compress little, for tests")
     arguments = parser.parse_args()
+    tools = TOOLS if is_root() else {**TOOLS, "newuidmap": "uidmap"}
     missing = [
         package
-        for tool, package in TOOLS.items()
+        for tool, package in tools.items()
         if shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None
     ]
     if missing:

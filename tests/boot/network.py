@@ -43,22 +43,17 @@ def network() -> Iterator[str]:
 
 def scan(name: str, address: str, patience_s: float = 1.0) -> dict[str, list[int]]:
     """Every TCP port from this machine's side: which are `open`, and which say that they are `closed`."""
-    script = str(Path(__file__).with_name("port_scan.py"))
-    command = ["ip", "netns", "exec", name, sys.executable, script, address, str(patience_s)]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    found: dict[str, list[int]] = json.loads(said)
+    found: dict[str, list[int]] = json.loads(_from(name, "port_scan.py", address, str(patience_s)))
     return found
 
 
-def neighbour(name: str, tries: int = 30) -> str:
+def neighbour(name: str, timeout_s: float = 60) -> str:
     """The link-local address of a board that has been given none."""
-    enter = ["ip", "netns", "exec", name]
-    for _ in range(tries):
-        subprocess.run([*enter, "ping", "-6", "-c", "2", f"ff02::1%{TAP}"], check=False, stdout=subprocess.DEVNULL)
-        said = subprocess.run(
-            [*enter, "ip", "-6", "-json", "neigh", "show", "dev", TAP], check=True, stdout=subprocess.PIPE, text=True
-        ).stdout
-        for row in json.loads(said):
-            if row["dst"].startswith("fe80:") and row.get("lladdr"):
-                return f"{row['dst']}%{TAP}"
-    raise AssertionError("nobody answers on the wire")
+    address = _from(name, "neighbour.py", TAP, str(timeout_s))
+    return address if "%" in address else f"{address}%{TAP}"
+
+
+def _from(name: str, script: str, *arguments: str) -> str:
+    """What a script of this folder says in the network."""
+    command = ["ip", "netns", "exec", name, sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from boot.claims import CLAIM, FIRST_READ_S, NAME
+from boot.claims import CLAIM, FIRST_READ_S, NAME, PASSWORD
 from boot.console import Shell
 from boot.machine import ROOT, UserModeLinux, powered
 from boot.network import BOARD, CLAIMED, TAP, needs_network, neighbour, network, scan
@@ -80,8 +80,11 @@ def test_a_scan_of_every_port_finds_ssh_alone_and_before_the_claim_nothing(
             if text:
                 board.put("anpr-provision.toml", text)
             with powered(board):
-                board.console.expect("login:" if text else "no owner yet", FIRST_READ_S)
+                if text:
+                    Shell(board.console, NAME, PASSWORD, FIRST_READ_S)  # from now on everything is up
+                else:
+                    board.console.expect("no owner yet", FIRST_READ_S)
                 found = scan(name, BOARD if text else neighbour(name))
-                assert found["open"] == expected
                 assert len(found["closed"]) > 60_000, "the board did not answer, so that the scan says nothing"
+                assert found["open"] == expected
             board.card.unlink()

@@ -9,21 +9,23 @@ import asyncio
 import json
 import sys
 
-AT_ONCE = 400
+AT_ONCE, TRIES = 800, 2
 PORTS = range(1, 65_536)
 
 
 async def knock(address: str, port: int, patience_s: float, gate: asyncio.Semaphore) -> str:
-    """What a port does with whoever comes."""
-    async with gate:
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), patience_s)
-        except ConnectionRefusedError:
-            return "closed"
-        except (TimeoutError, OSError):
-            return "silent"
-        writer.close()
-        return "open"
+    """What a port does with whoever comes; asked again if it is silent, as the first question can get lost."""
+    for _ in range(TRIES):
+        async with gate:
+            try:
+                _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), patience_s)
+            except ConnectionRefusedError:
+                return "closed"
+            except (TimeoutError, OSError):
+                continue
+            writer.close()
+            return "open"
+    return "silent"
 
 
 async def main(address: str, patience_s: float) -> None:

@@ -91,3 +91,11 @@ def test_no_password_is_set_anywhere() -> None:
     for path in [*OVERLAY.rglob("*"), *(IMAGE / "hooks").iterdir()]:
         if path.is_file():
             assert not re.search(r"chpasswd|root::|password *=", path.read_text().replace("Password", "")), path
+
+
+def test_what_is_laid_into_var_is_unmounted_before_it() -> None:
+    named = (OVERLAY / "etc/systemd/system/var.mount").read_text()
+    for line in (IMAGE / "shared-paths").read_text().splitlines():
+        if line.startswith("/var/"):
+            place = line.split()[0].strip("/")
+            assert place.replace("-", "\\x2d").replace("/", "-") + ".mount" in named

@@ -91,7 +91,9 @@ def test_1_a_good_update_is_confirmed_and_stays(site: Site, image: Path) -> None
     assert site.slot() == ("a", "amd64-uml-1.0", "no")
     site.goes_on()
     site.update("2.0")
+    before = site.board.console
     site.board.reboot(600)
+    assert "Failed unmounting" not in before.said
     site.board.console.expect("slot b is confirmed: amd64-uml-2.0", TRIAL_S)
     site.log_in()
     site.goes_on()

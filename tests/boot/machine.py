@@ -32,18 +32,21 @@ TRYBOOT = re.compile(r"reboot-param: 0 tryboot")
 
 
 class Board:
-    """One board with one card. `network` is a tap that ends at this board."""
+    """One board with one card; where it has a network, `tap` is this machine's end of it, in `namespace`."""
 
     pace = 1
     """How many times the patience with its console."""
 
-    def __init__(self, folder: Path, image: Path, *, size_mb: int = 3000, tap: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, image: Path, *, size_mb: int = 3000, tap: str | None = None, namespace: str | None = None
+    ) -> None:
         self.folder, self.card = folder, folder / "card.img"
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run(["cp", "--sparse=always", "--reflink=auto", image, self.card], check=True)
         os.truncate(self.card, size_mb * card.MB)
         self.log = folder / "console.log"
         self.tap = tap
+        self.inside = ["ip", "netns", "exec", namespace] if namespace else []
         self.process: subprocess.Popen[bytes] | None = None
         self.tryboot = False
         self.console: Console
@@ -152,8 +155,8 @@ class UserModeLinux(Board):
     def __init__(
         self, folder: Path, image: Path, kernel: Path, *, tap: str | None = None, namespace: str | None = None
     ) -> None:
-        super().__init__(folder, image, tap=tap)
-        self.kernel, self.memory_mb, self.namespace = kernel, 700, namespace
+        super().__init__(folder, image, tap=tap, namespace=namespace)
+        self.kernel, self.memory_mb = kernel, 700
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         """Its restart executes argv[0] anew: a name that is not there, so that a reboot comes back to the firmware."""
@@ -162,9 +165,8 @@ class UserModeLinux(Board):
         arguments += ["con0=fd:0,fd:1", "con=null", *words]
         if self.tap:
             arguments.append(f"vec0:transport=tap,ifname={self.tap},depth=128")
-        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
         return subprocess.Popen(
-            [*inside, "bash", "-c", 'exec -a "$1" "$0" "${@:2}"', self.kernel, *arguments], stdin=subprocess.PIPE,
+            [*self.inside, "bash", "-c", 'exec -a "$1" "$0" "${@:2}"', self.kernel, *arguments], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "TMPDIR": "/dev/shm"},
         )  # fmt: skip
@@ -175,8 +177,10 @@ class Qemu(Board):
 
     pace = 10
 
-    def __init__(self, folder: Path, image: Path, machine: str = "virt") -> None:
-        super().__init__(folder, image, size_mb=4096)  # the Pi's card has a power of two
+    def __init__(
+        self, folder: Path, image: Path, machine: str = "virt", *, tap: str | None = None, namespace: str | None = None
+    ) -> None:
+        super().__init__(folder, image, size_mb=4096, tap=tap, namespace=namespace)  # the Pi's card has a power of two
         self.machine = machine
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
@@ -193,12 +197,18 @@ class Qemu(Board):
             (self.folder / "board.dtb").write_bytes(self.get("bcm2837-rpi-3-b.dtb", slot))
             command += ["-dtb", self.folder / "board.dtb", "-serial", "null", "-serial", "stdio"]
         else:
-            command += ["-cpu", "cortex-a72", "-smp", "2", "-m", "1024", "-serial", "stdio", "-nic", "none"]
+            command += ["-cpu", "cortex-a72", "-smp", "2", "-m", "1024", "-serial", "stdio"]
+            nic = f"tap,ifname={self.tap},script=no,downscript=no,model=virtio-net-pci" if self.tap else "none"
+            command += ["-nic", nic]
             for device in ("i6300esb", "virtio-blk-pci,drive=card", "virtio-rng-pci"):
                 command += ["-device", device]
         command += ["-append", " ".join(words)]
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            [*self.inside, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
 

@@ -11,10 +11,13 @@ import pytest
 from boot.claims import CLAIM, NAME, PASSWORD
 from boot.console import Shell
 from boot.machine import MB, Qemu, powered
+from boot.network import BOARD, CLAIMED, TAP, needs_network, network, scan
 from boot.test_boot import wait_for_reads
 
 FOLDER = Path(os.environ.get("ANPR_IMAGE_ARM64", "/nonexistent"))
 PATIENCE_S = 1500
+SLOW = CLAIM.replace("fps = 3.0", "fps = 1.0")
+"""An emulated processor renders slowly."""
 SLOT_MB, COMPRESSED_MB, MEMORY_MB = 600, 400, 350
 
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="no arm64 image in ANPR_IMAGE_ARM64; see image/README.md")
@@ -33,7 +36,7 @@ def test_it_boots_to_a_reading_node(
     tmp_path: Path, machine: str, record_property: Callable[[str, object], None]
 ) -> None:
     board = Qemu(tmp_path / machine, FOLDER / "anpr-node.img", machine)
-    board.put("anpr-provision.toml", CLAIM.replace("fps = 3.0", "fps = 1.0"))  # an emulated processor renders slowly
+    board.put("anpr-provision.toml", SLOW)
     with powered(board):
         board.console.expect("anpr-boot: slot a", PATIENCE_S / board.pace)
         record_property("root, s", round(board.up_s))
@@ -47,3 +50,15 @@ def test_it_boots_to_a_reading_node(
         failed = set(shell.out("systemctl --failed --no-legend --plain | cut -d' ' -f1", 120).split())
         assert not failed
     board.card.unlink()
+
+
+@needs_network
+def test_the_firewall_is_silent_but_for_ssh(tmp_path: Path) -> None:
+    """Every port of the booted node, from the wire: a kernel with tables for IP, which the quick twin's has not."""
+    with network() as name:
+        board = Qemu(tmp_path / "virt", FOLDER / "anpr-node.img", tap=TAP, namespace=name)
+        board.put("anpr-provision.toml", SLOW.replace("[network]\n", CLAIMED))
+        with powered(board):
+            Shell(board.console, NAME, PASSWORD, PATIENCE_S / board.pace)
+            assert scan(name, BOARD, patience_s=2.0) == {"open": [22], "closed": []}
+        board.card.unlink()

@@ -13,8 +13,10 @@ import shutil
 import stat
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
+from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -22,7 +24,7 @@ import application
 import bundle
 import card
 import initrd
-from bases import BASES, SUITE, Base
+from bases import BASES, PYTHON, SUITE, Base
 from debian import Archive, sources
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,6 +36,8 @@ NO_DOCUMENTATION = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/do
                     "path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*",
                     "path-exclude=/usr/share/groff/*", "path-exclude=/usr/share/i18n/*")  # fmt: skip
 DAY_S = 86_400
+OURS = ("./etc/", f"./{application.HOME}/.venv/lib/python{PYTHON}/site-packages/anpr_node/", "./usr/lib/anpr-node/",
+        "./usr/local/", "./usr/share/anpr-node/", "./var/")  # fmt: skip
 HW = {"hw/udev": "usr/lib/udev/rules.d", "hw/modprobe": "etc/modprobe.d"}
 
 
@@ -237,8 +241,27 @@ def squash(tar: Path, target: Path, fast: bool) -> None:
     options += ["-root-mode", "0755", "-noappend", "-quiet", "-no-progress", "-no-xattrs"]
     # a tar has no entry for the root itself: it becomes whoever runs this
     become_root = [] if is_root() else ["unshare", "--map-root-user"]
-    with tar.open("rb") as source:
-        subprocess.run([*become_root, "mksquashfs", "-", target, *options], stdin=source, check=True)
+    command = [*become_root, "mksquashfs", "-", target, *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        ours_last(tar, process.stdin)
+        process.stdin.close()
+        if process.wait() != 0:
+            raise SystemExit(f"mksquashfs could not make {target}; see the messages above")
+
+
+def ours_last(tar: Path, target: IO[bytes]) -> None:
+    """A tar with what changes from version to version at its end: what comes before stays where it was in the squashfs.
+
+    An update then fetches little more than what has changed; see docs/decisions/0104.
+    """
+    with (
+        tarfile.open(tar) as source,
+        tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT, bufsize=1 << 20) as made,
+    ):
+        members = [member for member in source if member.name not in {".", ""}]
+        for member in sorted(members, key=lambda each: each.name.startswith(OURS)):  # in its order otherwise
+            made.addfile(member, source.extractfile(member) if member.isreg() else None)
 
 
 def extract(squashfs: Path, name: str, target: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -99,3 +100,16 @@ def test_what_is_laid_into_var_is_unmounted_before_it() -> None:
         if line.startswith("/var/"):
             place = line.split()[0].strip("/")
             assert place.replace("-", "\\x2d").replace("/", "-") + ".mount" in named
+
+
+def test_what_changes_with_a_version_lies_at_the_end(tmp_path: Path) -> None:
+    packages = "./opt/anpr-node/.venv/lib/python3.13/site-packages"
+    names = ["./", "./etc/hostname", f"{packages}/anpr_node/cli.py", f"{packages}/av/__init__.py", "./usr/bin/ls",
+             "./usr/lib/anpr-node/image-id", "./usr/lib/os-release", "./var/log"]  # fmt: skip
+    with tarfile.open(tmp_path / "root.tar", "w") as tar:
+        for name in names:
+            tar.addfile(tarfile.TarInfo(name))
+    with (tmp_path / "ordered.tar").open("wb") as target:
+        build.ours_last(tmp_path / "root.tar", target)
+    with tarfile.open(tmp_path / "ordered.tar") as tar:
+        assert tar.getnames() == [*names[3:5], names[6], *names[1:3], names[5], names[7]]

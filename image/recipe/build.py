@@ -259,7 +259,7 @@ def ours_last(tar: Path, target: IO[bytes]) -> None:
         tarfile.open(tar) as source,
         tarfile.open(fileobj=target, mode="w|", format=tarfile.GNU_FORMAT, bufsize=1 << 20) as made,
     ):
-        members = [member for member in source if member.name not in {".", ""}]
+        members = [member for member in source if Path(member.name) != Path()]
         for member in sorted(members, key=lambda each: each.name.startswith(OURS)):  # in its order otherwise
             made.addfile(member, source.extractfile(member) if member.isreg() else None)
 

@@ -1,7 +1,7 @@
-"""Compares two builds of an image: the same bytes, or which files within differ. Both must have had the same keys/.
+"""Compares two builds of an image: the same bytes, or which files within differ, and what an update would fetch.
 
-A bundle's signature and the salt of its hash tree are made at random each time; what they protect is compared.
-Usage: compare.py FOLDER OTHER. Ends with 1 where anything else differs.
+Both must have had the same keys/. A bundle's signature and the salt of its hash tree are made at random each time; what
+they protect is compared. Usage: compare.py FOLDER OTHER. Ends with 1 where anything else differs.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ import hashlib
 import struct
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 FILES = ("root.tar", "root.squashfs", "initrd.img", "boot.vfat", "anpr-node.img", "sbom.cdx.json", "licences.txt")
 BUNDLE = "update.raucb"
+SLOT = ("root.squashfs", "boot.vfat")
+INDEXED = 4096
+"""Bytes of a block as RAUC's index has them."""
 HEAD = struct.Struct("<40xQ")
 """Of a squashfs: the bytes that it uses, in the superblock."""
 BLOCK = 1 << 20
@@ -48,6 +52,21 @@ def members(path: Path) -> dict[str, tuple[object, ...]]:
     return found
 
 
+def fetched_mb(old: Path, new: Path) -> float:
+    """Megabytes of a new image's slot that a node with the old one has not."""
+    missing = 0
+    for name in SLOT:
+        known = {hashlib.sha256(block).digest() for block in _blocks(old / name)}
+        missing += sum(hashlib.sha256(block).digest() not in known for block in _blocks(new / name))
+    return missing * INDEXED / 1e6
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(INDEXED):
+            yield block
+
+
 def differences(folder: Path, other: Path) -> list[str]:
     """A line for each file that is not the same in both; of a tar also the names within."""
     lines = []
@@ -64,8 +83,17 @@ def differences(folder: Path, other: Path) -> list[str]:
     return lines
 
 
+def main() -> int:
+    """Say it."""
+    one, two = Path(sys.argv[1]), Path(sys.argv[2])
+    found = differences(one, two)
+    lines = found or [f"the same bytes: {', '.join(FILES)}, and what {BUNDLE} carries"]
+    if found:
+        whole_mb = sum((two / name).stat().st_size for name in SLOT) / 1e6
+        lines.append(f"an update from the first to the second fetches {fetched_mb(one, two):.1f} of {whole_mb:.0f} MB")
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 1 if found else 0
+
+
 if __name__ == "__main__":
-    found = differences(Path(sys.argv[1]), Path(sys.argv[2]))
-    sys.stdout.write("\n".join(found) or f"the same bytes: {', '.join(FILES)}, and what {BUNDLE} carries")
-    sys.stdout.write("\n")
-    sys.exit(1 if found else 0)
+    sys.exit(main())

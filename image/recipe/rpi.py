@@ -5,6 +5,7 @@ A slot's boot partition is what the Pi's packages put into /boot/firmware, with 
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -43,13 +44,11 @@ class RaspberryPi(build.Build):
 
     def squash_tree(self, root: Path) -> None:
         """The root as it lies in a slot; the boot partition is beside it."""
-        target = self.folder / "root.squashfs"
-        target.unlink(missing_ok=True)
-        options = ["-comp", "zstd", "-Xcompression-level", "19", "-b", "262144", "-all-root"]
-        if build.is_root():
-            options.remove("-all-root")
-        options += ["-noappend", "-quiet", "-no-progress", "-no-xattrs", "-e", "boot/firmware"]
-        subprocess.run(["mksquashfs", root, target, *options], check=True)
+        date = f"--mtime=@{os.environ['SOURCE_DATE_EPOCH']}"
+        options = ["--sort=name", "--numeric-owner", "--clamp-mtime", date, "--exclude=./boot/firmware/*"]
+        options += [] if build.is_root() else ["--owner=0", "--group=0"]
+        subprocess.run(["tar", "-C", root, *options, "-c", "-f", self.folder / "root.tar", "."], check=True)
+        self.squash()
 
     def boot_from(self, root: Path) -> None:
         """Firmware, kernels and overlays of the Pi's packages; initrds and settings of ours."""

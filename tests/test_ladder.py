@@ -28,6 +28,11 @@ def test_a_trigger_fault_restarts_the_stream_and_no_more() -> None:
     assert stages == ["stream"] * ALLOWANCES["stream"].steps
 
 
+def test_no_step_is_taken_beyond_the_last_that_can_help() -> None:
+    stages = {stage for _, stage in climb(Ladder(last="driver"), 8000, "camera_stalled")}
+    assert stages == {"stream", "driver"}
+
+
 def test_what_needs_a_person_is_left_to_a_person() -> None:
     assert climb(Ladder(), 60, "lens_covered") == []
 

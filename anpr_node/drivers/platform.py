@@ -54,6 +54,8 @@ class Platform:
     reopen: Callable[[], Camera] | None = None
     """Opens the camera once more, after it was closed; None where that makes no sense."""
     modem: ModemLine | None = None
+    painted: bool = False
+    """Whether a program paints the frames: no new process and no power mends a machine that is too slow for it."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -268,4 +270,4 @@ def _simulated(settings: Settings, realtime: bool, planted: Sequence[str]) -> Pl
         circuit.break_strobe(bench.strobe == 0)
         return SimulatedCamera(circuit, traffic, settings.camera.light, settings.camera.seed, bench)
 
-    return assemble(settings, clock, circuit.factory, circuit.trigger, open_camera)
+    return replace(assemble(settings, clock, circuit.factory, circuit.trigger, open_camera), painted=True)

@@ -25,9 +25,10 @@ ALLOWANCES: dict[Stage, Allowance] = {
 class Ladder:
     """One trouble after another: each begins with the mildest stage that still has an allowance."""
 
-    def __init__(self, history: Iterable[Taken] = ()) -> None:
-        """`history` are the steps of earlier runs."""
+    def __init__(self, history: Iterable[Taken] = (), last: Stage = "power") -> None:
+        """`history` are the steps of earlier runs, `last` the harshest that can help this camera."""
         self._steps: Steps[Stage] = Steps(ALLOWANCES, history)
+        self._stages = STAGES[: STAGES.index(last) + 1]
 
     @property
     def exhausted(self) -> bool:
@@ -40,7 +41,7 @@ class Ladder:
         if highest is None:
             self._steps.rest()
             return None
-        return self._steps.next(utc_ns, STAGES[: highest + 1])
+        return self._steps.next(utc_ns, self._stages[: highest + 1])
 
 
 def _stage_of(kind: str) -> Stage | None:

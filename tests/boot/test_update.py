@@ -17,7 +17,7 @@ import pytest
 
 from boot import variants
 from boot.claims import FIRST_READ_S, NAME, PASSWORD
-from boot.console import Shell, Timeout
+from boot.console import Shell
 from boot.machine import UserModeLinux
 from boot.test_boot import wait_for_reads
 
@@ -57,19 +57,7 @@ class Site:
         return set(ids)
 
     def goes_on(self) -> None:
-        """It reads, and what was acknowledged is there.
-
-        On a machine without time for it the simulated camera is late, and the node has its board started anew, which
-        it may twice a day.
-        """
-        try:
-            self._reads_on()
-        except (Timeout, BrokenPipeError):
-            self.board.reboot(30)
-            self.log_in()
-            self._reads_on()
-
-    def _reads_on(self) -> None:
+        """It reads, and what was acknowledged is there."""
         before = len(self.reads())
         wait_for_reads(self.shell, before)
         now = self.reads()

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,7 @@ class Running:
 
 @contextmanager
 def running(settings: Settings) -> Iterator[Running]:
-    platform, camera = watched(open_platform(settings))
+    platform, camera = watched(replace(open_platform(settings), painted=False))  # it stands for a real one
     faulty = FaultyCamera(platform.reopen())  # type: ignore[misc]
     camera.replace(faulty)
     with (
@@ -112,7 +112,7 @@ class Hung:
 settings = config.load(Path(sys.argv[1]))
 platform = open_platform(settings)
 real = platform.camera
-platform = replace(platform, camera=Hung(), reopen=Hung)
+platform = replace(platform, camera=Hung(), reopen=Hung, painted=False)
 cli.main.commands["run"].callback = lambda **_: service.supervise(settings, platform, threading.Event(), 1.0)
 cli.main(["run", "--config", sys.argv[1]])
 """

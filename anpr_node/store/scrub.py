@@ -54,10 +54,8 @@ class Scrubber:
             return True
         self._database.execute("PRAGMA shrink_memory")  # our own copies of pages would bring the old bytes back
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        with self._database.atomic():
-            self._database.execute(
-                "UPDATE figure SET n = n WHERE name = 'scrubbed_pages'"
-            )  # from here on nobody writes
+        self._database.execute("BEGIN IMMEDIATE")  # from here on nobody writes
+        try:
             self.went_on = not (self._wal.exists() and self._wal.stat().st_size)
             if not self.went_on:
                 return False
@@ -65,6 +63,9 @@ class Scrubber:
             if cleaned:
                 # a commit makes everybody else read the pages anew
                 count(self._database, "scrubbed_pages", cleaned, 0)
+                self._database.execute("COMMIT")
+        finally:
+            self._database.rollback()  # where nothing was cleaned there is nothing to write
         self.cleaned += cleaned
         return self._next < 0
 

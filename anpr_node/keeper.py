@@ -17,7 +17,7 @@ from anpr_node.drivers.clock import Clock
 from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
 from anpr_node.hotlist.lists import sweep_parts
 from anpr_node.store import day_keys, recovery, retention
-from anpr_node.store.database import FILE_NAME, count
+from anpr_node.store.database import count
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
 from anpr_node.store.traffic import forget_passages
@@ -29,9 +29,6 @@ NS_PER_S = 1_000_000_000
 CHECKPOINT_EVERY_S = 60.0
 """The recorder never writes the log back itself: this comes first, whatever else fails. Seldom, because pages that many
 reads share are then written to the file once for all of them; not rarer, because hits wait for a card that is busy."""
-CHECKPOINT_SOON_S = 5.0
-LOG_LONG_BYTES = 16_000_000
-"""A log that has become so long is written back sooner, until it is emptied."""
 ROOM_EVERY_S = 10.0
 ASK_SOURCE_EVERY_S = 60.0
 PURGE_EVERY_S = 600.0
@@ -83,9 +80,7 @@ class Keeper:
         self._limits = retention.Limits(settings.store.quota_mb * 1_000_000, settings.store.free_mb_min * 1_000_000)
         self._ask_source = _Every(ASK_SOURCE_EVERY_S)
         settled_ns = clock.monotonic_ns() + round(FIRST_PURGE_S * NS_PER_S)
-        self._log = self._folder / f"{FILE_NAME}-wal"
-        self._checkpoint, self._checkpoint_soon = _Every(CHECKPOINT_EVERY_S), _Every(CHECKPOINT_SOON_S)
-        self._room = _Every(ROOM_EVERY_S)
+        self._checkpoint, self._room = _Every(CHECKPOINT_EVERY_S), _Every(ROOM_EVERY_S)
         self._purge, self._scrub_day = _Every(PURGE_EVERY_S, settled_ns), _Every(SCRUB_EVERY_S, settled_ns)
         self._scrubber, self._scrubbing = Scrubber(database, self._folder), False
         self._purging, self._purged, self._salvaged = False, 0, False
@@ -96,7 +91,7 @@ class Keeper:
     def tick(self) -> None:
         """Do what is due. Raises StoreError."""
         now_ns = self._clock.monotonic_ns()
-        if self._is_checkpoint_due(now_ns):
+        if self._checkpoint.is_due(now_ns):
             self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         if self._ask_source.is_due(now_ns):
             self._clock.ask_source()
@@ -111,11 +106,6 @@ class Keeper:
             self._make_room()
         if not self._salvaged:
             self._salvaged = recovery.salvage_pictures(self._folder, self._database, self._terms, self._utc_ns())
-
-    def _is_checkpoint_due(self, now_ns: int) -> bool:
-        is_soon = self._checkpoint_soon.is_due(now_ns) and self._log.exists()
-        is_long = is_soon and self._log.stat().st_size > LOG_LONG_BYTES
-        return self._checkpoint.is_due(now_ns) or is_long
 
     def _utc_ns(self) -> int:
         return self._clock.utc_ns(self._clock.monotonic_ns())

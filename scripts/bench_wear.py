@@ -23,6 +23,7 @@ from anpr_node.drivers.platform import open_platform
 from anpr_node.errors import FrameTimeout
 from anpr_node.pipeline import Pipeline
 from anpr_node.records import Evidence
+from anpr_node.store.encrypting import encrypt
 from anpr_node.vision.reader import PlateReader
 
 PICTURES = 12
@@ -38,12 +39,16 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the state folder is made and removed again")
     parser.add_argument("--quota-mb", type=int, default=50, help="the card is full at so much (default 50)")
     parser.add_argument("--reads", type=int, default=300, help="so many are counted of each kind (default 300)")
+    parser.add_argument("--encrypted", action="store_true", help="of an encrypted store")
+    parser.add_argument("--light", choices=["night", "day"], default="night", help="of the pictures (default night)")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="bench-wear-", dir=options.folder))
     store = {"folder": str(folder), "quota_mb": options.quota_mb, "free_mb_min": 10}
-    settings = parse({"camera": {"fps": FPS}, "store": store}, "bench")
+    settings = parse({"camera": {"fps": FPS, "light": options.light}, "store": store}, "bench")
     try:
         pictures = road_pictures(settings)
+        if options.encrypted:
+            encrypt(folder, folder / "bench.key")
         with open_card(settings) as card:
             show("the card fills", *measure(card, options.reads, pictures, folder), options.folder)
             card.take(fill_reads(card, folder, options.quota_mb), pictures)

@@ -13,7 +13,7 @@ from makers import read
 from sqlite_utils import Database
 from wear_kit import BACK, DELETED, GAP_S, READS, open_card
 
-from anpr_node import keeper, pictures, stills
+from anpr_node import pictures, stills
 from anpr_node.config import Settings
 from anpr_node.keeper import CHECKPOINT_EVERY_S
 from anpr_node.policy import presets
@@ -73,14 +73,6 @@ def test_the_log_goes_back_into_the_file_once_a_minute(settings: Settings) -> No
         wear = card.take(3, [noise()])
         assert wear.causes[BACK] > wear.causes[READS]
         assert card.log_bytes_max < 3_000_000
-
-
-def test_a_long_log_goes_back_sooner(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "LOG_LONG_BYTES", 200_000)
-    with open_card(settings, is_synchronous=False) as card:
-        card.take(10, [noise()])
-        wear = card.take(5, [noise()])
-    assert wear.causes[BACK] > wear.picture_bytes / 2
 
 
 def test_deleted_overviews_lose_their_key_and_every_other_byte_is_overwritten(store: Database, tmp_path: Path) -> None:

@@ -30,11 +30,14 @@ PAGE_BYTES = 2048
 TRIAL = Path("/etc/anpr-trial")
 """There while an update has not been confirmed; see image/boot/init."""
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+LOG_PAGES_MAX = 8_000
+"""Who commits to a log as long as this writes it back; the keeper comes first, and the recorder never does."""
 SETTINGS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",
+    f"PRAGMA wal_autocheckpoint={LOG_PAGES_MAX}",
     "PRAGMA temp_store=MEMORY",  # no plate in a temporary file
 )
 _logs: WeakKeyDictionary[Database, int] = WeakKeyDictionary()

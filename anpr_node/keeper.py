@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 ACTOR = "node"
 NS_PER_S = 1_000_000_000
-CHECKPOINT_EVERY_S = 5.0
-"""The recorder never writes the log back itself: this comes first, whatever else fails."""
+CHECKPOINT_EVERY_S = 60.0
+"""The recorder never writes the log back itself: this comes first, whatever else fails. Seldom, because pages that many
+reads share are then written to the file once for all of them; not rarer, because hits wait for a card that is busy."""
 ROOM_EVERY_S = 10.0
 ASK_SOURCE_EVERY_S = 60.0
 PURGE_EVERY_S = 600.0

@@ -142,7 +142,7 @@ def rectify(plane: Plane, corners: Corners, width: int, height: int) -> Plane:
 def encode_jpeg(plane: Plane, quality: int) -> bytes:
     """The plane as a grey JPEG."""
     buffer = io.BytesIO()
-    as_image(plane).save(buffer, "JPEG", quality=quality)
+    as_image(plane).save(buffer, "JPEG", quality=quality, optimize=True)  # a fifth smaller at night, and no other
     return buffer.getvalue()
 
 

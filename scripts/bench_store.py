@@ -147,11 +147,14 @@ def bench_capacity(state: Path) -> None:
     for overview in (None, os.urandom(OVERVIEW_BYTES)):
         with closing(open_store(state)) as store:
             store.execute("PRAGMA synchronous=OFF")
-            ids, before = Ids(), store.execute("PRAGMA page_count").fetchone()[0]
+            ids, before, page_bytes = (
+                Ids(),
+                *(store.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")),
+            )
             for n in range(CAPACITY_READS):
                 made = read(f"1ABC{n % 1000:03}", ids.make(START_S * 10**9 + n))
                 add_read(store, made, EncodedEvidence(os.urandom(PATCH_BYTES), overview), [])
-            sizes.append((store.execute("PRAGMA page_count").fetchone()[0] - before) * 4096 / CAPACITY_READS)
+            sizes.append((store.execute("PRAGMA page_count").fetchone()[0] - before) * page_bytes / CAPACITY_READS)
     days = sizes[0] * READS_A_DAY * 15 / 1e9
     print(f"a read with its patch takes {sizes[0]:.0f} bytes on the card: 15 days {days:.1f} GB")
     print(f"an overview of {OVERVIEW_BYTES} bytes adds {sizes[1] - sizes[0]:.0f}")

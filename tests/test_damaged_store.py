@@ -19,14 +19,14 @@ from anpr_node.policy import NS_PER_DAY, presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store import recovery
-from anpr_node.store.database import FILE_NAME, figures, open_store
+from anpr_node.store.database import FILE_NAME, PAGE_BYTES, figures, open_store
 from anpr_node.store.events import Event, add_events
 from anpr_node.store.key import KEY_NAME, new_key
 from anpr_node.store.reads import add_read, load_evidence
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
 TERMS = presets()["BE"]
-PAGE = 4096
+PAGE = PAGE_BYTES
 READS = 300
 
 

@@ -25,14 +25,19 @@ FILE_NAME = "anpr-node.sqlite"
 BUSY_TIMEOUT_S = 10.0
 """A command waits so long for another writer; who has something else to do meanwhile says less."""
 CHECKPOINT_WAIT_MS = 300
+PAGE_BYTES = 2048
+"""Of a new store: each read changes a dozen pages whatever their size, and every one of them goes into the log."""
 TRIAL = Path("/etc/anpr-trial")
 """There while an update has not been confirmed; see image/boot/init."""
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+LOG_PAGES_MAX = 8_000
+"""Who commits to a log as long as this writes it back; the keeper comes first, and the recorder never does."""
 SETTINGS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",
+    f"PRAGMA wal_autocheckpoint={LOG_PAGES_MAX}",
     "PRAGMA temp_store=MEMORY",  # no plate in a temporary file
 )
 _logs: WeakKeyDictionary[Database, int] = WeakKeyDictionary()
@@ -120,6 +125,8 @@ def _connect(path: Path) -> Database:
     database = Database(connect(path, key, BUSY_TIMEOUT_S))
     try:
         if not database.execute("PRAGMA page_count").fetchone()[0]:
+            if key is None:
+                database.execute(f"PRAGMA page_size={PAGE_BYTES}")  # SQLCipher must be told at every opening; it is not
             database.execute("PRAGMA auto_vacuum=INCREMENTAL")  # later it changes nothing, and waits for who writes
         for setting in SETTINGS:
             database.execute(setting)

@@ -161,6 +161,7 @@ def whole_read(database: Database, read_id: str, only_hits_before_ns: int = 0) -
     hits = list(database.query("SELECT * FROM shown_hit WHERE read_id = ? ORDER BY hit_id", [read_id]))
     newer = f"SELECT read_id FROM read r WHERE corrects = :read_id AND NOT {HIDDEN_READ} ORDER BY read_id"
     corrected_by = [found for (found,) in database.execute(newer, values).fetchall()]
+    row.pop("overview_key")  # says nothing of the read, and is nobody's business
     return {**row, "hits": hits, "corrected_by": corrected_by}
 
 

@@ -19,6 +19,7 @@ from anpr_node.records import Hit, PlateRead
 from anpr_node.store.database import count, insert, keep_log, store_error
 from anpr_node.store.outbox import lane_of, queue, requeue
 from anpr_node.store.sealing import Seal, seal_row
+from anpr_node.store.shredding import new_picture_key, turn
 from anpr_node.store.silence import HIDDEN_READ
 
 
@@ -47,10 +48,11 @@ def add_read(
             row = read_row(read)
             if seal is not None:
                 row, pictures = seal_row(seal, row, pictures), {k: seal.close(jpeg) for k, jpeg in pictures.items()}
-            insert(database, "read", row)
+            keys = {"overview": new_picture_key()} if "overview" in pictures else {}
+            insert(database, "read", {**row, "overview_key": keys.get("overview")})
             for kind, jpeg in pictures.items():
-                digest = hashlib.sha256(jpeg).hexdigest()
-                insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": jpeg})
+                digest, kept = hashlib.sha256(jpeg).hexdigest(), turn(keys.get(kind), jpeg)
+                insert(database, "evidence", {"read_id": read.read_id, "kind": kind, "sha256": digest, "jpeg": kept})
             add_hits(database, hits, read.last_seen_ns)
             queue(database, "read", read.read_id, read.last_seen_ns)
     except sqlite3.Error as error:
@@ -195,9 +197,11 @@ def newest_rowid(database: Database) -> int:
 def load_evidence(database: Database, read_id: str, kind: str) -> tuple[bytes, str] | None:
     """The stored JPEG and its SHA-256, or None when there is no such picture."""
     row = database.execute(
-        "SELECT jpeg, sha256 FROM evidence WHERE read_id = ? AND kind = ?", [read_id, kind]
+        "SELECT CASE e.kind WHEN 'overview' THEN r.overview_key END, e.jpeg, e.sha256 "
+        "FROM evidence e JOIN read r ON r.read_id = e.read_id WHERE e.read_id = ? AND e.kind = ?",
+        [read_id, kind],
     ).fetchone()
-    return (row[0], row[1]) if row else None
+    return (turn(row[0], row[1]), row[2]) if row else None
 
 
 def newest_id(database: Database) -> str:

@@ -1,8 +1,8 @@
 """Deletes what may not be kept any longer, and makes room where the record has grown too large.
 
 Both go in small transactions, each of them whole: what is interrupted goes on at the next call. Deleted bytes are
-overwritten (secure_delete), and `leave_no_trace` empties the log. Nothing is dropped that is still owed to the back
-office before everything else has gone, save when the law's term is over.
+overwritten (secure_delete), of an overview its key (shredding.py), and `leave_no_trace` empties the log. Nothing is
+dropped that is still owed to the back office before everything else has gone, save when the law's term is over.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from anpr_node.policy import Terms
 from anpr_node.store.database import FILE_NAME, count, store_error
 from anpr_node.store.recovery import ASIDE_PREFIX, is_salvaged, oldest_inside, set_aside_folders
 from anpr_node.store.salvage import Oldest
+from anpr_node.store.shredding import shred_overviews
 from anpr_node.store.silence import hidden_among
 
 NS_PER_DAY = 86_400 * 1_000_000_000
@@ -168,6 +169,7 @@ def _owed(database: Database, read_ids: Sequence[str]) -> int:
 
 def _delete_reads(database: Database, doomed: Sequence[str]) -> None:
     """Delete reads, their pictures, hits and what waited to be sent of them."""
+    shred_overviews(database, doomed)
     holes = ", ".join("?" * len(doomed))
     refs = f"ref IN ({holes}) OR ref IN (SELECT hit_id FROM hit WHERE read_id IN ({holes}))"
     database.execute(f"DELETE FROM outbox WHERE {refs}", [*doomed, *doomed])
@@ -256,6 +258,7 @@ def _drop(database: Database, step: Step, now_ns: int) -> int:
         if step.what == "read":
             _delete_reads(database, [read_id for (read_id,) in oldest])
         else:
+            shred_overviews(database, [read_id for read_id, kind in oldest if kind == "overview"])
             for read_id, kind in oldest:
                 database.execute("DELETE FROM evidence WHERE read_id = ? AND kind = ?", [read_id, kind])
                 kinds = [kind, "night" if kind == "overview" else kind]
@@ -268,7 +271,7 @@ def _drop(database: Database, step: Step, now_ns: int) -> int:
 def leave_no_trace(database: Database) -> bool:
     """Empty the log, the one place where deleted rows are still whole; False where a reader keeps it from that.
 
-    Free pages hold zeros (secure_delete) and are used again: nothing has to be vacuumed for the deleted to be gone.
+    Free pages hold zeros, or an overview whose key is gone, and are used again: nothing has to be vacuumed for that.
     """
     try:
         busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]

@@ -177,3 +177,9 @@ migrations()(outbox_tables)
 migrations()(sms_tables)
 migrations()(looked_back_hits)
 migrations()(traffic_table)
+
+
+@migrations()
+def overview_keys(database: Database) -> None:
+    """From version 0.3 on overviews are closed with keys (shredding.py); those of before are overwritten as they go."""
+    database.execute("ALTER TABLE read ADD COLUMN overview_key BLOB")

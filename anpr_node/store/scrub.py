@@ -17,7 +17,9 @@ from anpr_node.store.key import load_key
 from anpr_node.store.retention import leave_no_trace
 
 SLICE_PAGES = 1_000
-"""Pages looked at while the store is held; some tens of milliseconds."""
+"""Pages of trees looked at while the store is held; some tens of milliseconds. Each slice costs the card a commit."""
+PASSED_BY = 8
+"""So many times as many pages at most, with those that hold pictures: nothing of these is read."""
 HEADER = 100
 FIRST_PAGE = 2
 """The first page holds the schema, and no plate."""
@@ -39,6 +41,8 @@ class Scrubber:
         self._wal = folder / f"{FILE_NAME}-wal"
         self._handle = None if load_key(folder) is not None else os.open(folder / FILE_NAME, os.O_RDWR)
         self._next, self._end = FIRST_PAGE, 0
+        self._map = (0, b"")
+        """The page of the pointer map that was read last, and its number; for one slice, in which nobody writes."""
         self.cleaned = 0
         self.went_on = True
         """Whether the last call did anything: somebody who reads keeps the log from being emptied."""
@@ -54,10 +58,8 @@ class Scrubber:
             return True
         self._database.execute("PRAGMA shrink_memory")  # our own copies of pages would bring the old bytes back
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        with self._database.atomic():
-            self._database.execute(
-                "UPDATE figure SET n = n WHERE name = 'scrubbed_pages'"
-            )  # from here on nobody writes
+        self._database.execute("BEGIN IMMEDIATE")  # from here on nobody writes
+        try:
             self.went_on = not (self._wal.exists() and self._wal.stat().st_size)
             if not self.went_on:
                 return False
@@ -65,6 +67,9 @@ class Scrubber:
             if cleaned:
                 # a commit makes everybody else read the pages anew
                 count(self._database, "scrubbed_pages", cleaned, 0)
+                self._database.execute("COMMIT")
+        finally:
+            self._database.rollback()  # where nothing was cleaned there is nothing to write
         self.cleaned += cleaned
         return self._next < 0
 
@@ -76,12 +81,17 @@ class Scrubber:
         usable, has_map = size - header[20], any(header[52:56])
         if self._next == FIRST_PAGE:
             self._end = os.fstat(self._handle).st_size // size + 1  # what is added meanwhile has nothing behind it
-        last = min(self._next + slice_pages, self._end)
-        cleaned = 0
+        last = min(self._next + slice_pages * PASSED_BY, self._end)
+        looked = cleaned = 0
         if has_map:
+            self._map = (0, b"")
             for number in range(self._next, last):
                 if self._kind(number, size, usable) in BTREE_KINDS:
                     cleaned += self._scrub_page((number - 1) * size, size)
+                    looked += 1
+                if looked == slice_pages:
+                    last = number + 1
+                    break
         self._next = last if last < self._end else -1
         return cleaned
 
@@ -94,7 +104,9 @@ class Scrubber:
             map_page += 1
         if number <= map_page or number == PENDING_BYTE // size + 1:
             return 0
-        return os.pread(self._handle, 1, (map_page - 1) * size + 5 * (number - map_page - 1))[0]
+        if self._map[0] != map_page:
+            self._map = (map_page, os.pread(self._handle, size, (map_page - 1) * size))
+        return self._map[1][5 * (number - map_page - 1)]
 
     def _scrub_page(self, at: int, size: int) -> int:
         """Clear the gap between a page's list of rows and its first row; whether there was anything."""

@@ -206,13 +206,15 @@ class BulkCourier(Courier):
 
     def _settle(self, parcel: Parcel, outcome: Outcome) -> bool:
         """Write down that the sink has it; whether the store took that: if not, it is tried again before all else."""
-        done = self.ledger.use(lambda database: self._write(database, parcel, outcome), otherwise=False)
-        if done:
+        deleted = self.ledger.use(lambda database: self._write(database, parcel, outcome), otherwise=None)
+        if deleted is None:
+            return False
+        if deleted >= outbox.DELETE_AT_ONCE:
             self._delete(parcel.kind)
-            self._slots.popleft()
-            self._packer.settled()
-            self._dry = False
-        return done
+        self._slots.popleft()
+        self._packer.settled()
+        self._dry = False
+        return True
 
     def _delete(self, kind: str) -> None:
         """Delete what everybody has now; what is left of it goes the next time."""
@@ -220,7 +222,8 @@ class BulkCourier(Courier):
         while self.ledger.use(lambda database: outbox.delete_taken(database, kind, takers), 0) >= outbox.DELETE_AT_ONCE:
             pass
 
-    def _write(self, database: Database, parcel: Parcel, outcome: Outcome) -> bool:
+    def _write(self, database: Database, parcel: Parcel, outcome: Outcome) -> int | None:
+        """All that follows from an answer, in one commit; how many rows nobody waits for any more went with it."""
         reasons = {refused.id: refused.reason for refused in outcome.refused}
         kind, name = parcel.kind, self.sink.name
         good = [id_ for id_, _ in parcel.items if id_ not in reasons]
@@ -234,7 +237,7 @@ class BulkCourier(Courier):
             self.write_bytes(database)
             if parcel.request is not None:
                 outbox.note_answer(database, name, self.utc_ns())
-        return True
+            return outbox.delete_taken(database, kind, self.errand.takers(kind))
 
     def _queue_pictures(self, database: Database, read_ids: Sequence[str]) -> None:
         if "patch" in self.kinds:

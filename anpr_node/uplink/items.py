@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from anpr_node.config import SinkSection
 from anpr_node.store.outbox import Waiting
+from anpr_node.store.reads import load_evidence
 from anpr_node.store.silence import HIDDEN_READ
 
 PICTURES = {"patch": "patch", "overview": "overview", "night": "overview"}
@@ -136,7 +137,5 @@ class Loader:
             yield Item(PICTURES[kind], read_id, 0, record, jpeg=self._jpeg(read_id, PICTURES[kind]))
 
     def _jpeg(self, read_id: str, kind: str) -> bytes | None:
-        row = self.database.execute(
-            "SELECT jpeg FROM evidence WHERE read_id = ? AND kind = ?", [read_id, kind]
-        ).fetchone()
-        return bytes(row[0]) if row else None
+        picture = load_evidence(self.database, read_id, kind)
+        return bytes(picture[0]) if picture else None

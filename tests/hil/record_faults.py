@@ -28,6 +28,8 @@ from anpr_node.store.reads import EncodedEvidence, add_read
 
 MOUNT, DEVICE, SECTORS = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 STATE = MOUNT / "state"
+DURING = 60
+"""More than the log, which is as long as it has ever been, takes without growing."""
 LINEAR = f"0 {SECTORS} linear /dev/ubda 0"
 
 
@@ -89,7 +91,7 @@ def main() -> None:
         if name == "read-only":
             store.close()  # nobody can make a card read-only while a file on it is open for writing
         begin()
-        said = [add(store, f"during {name} {n}", acknowledged) for n in range(20)]
+        said = [add(store, f"during {name} {n}", acknowledged) for n in range(DURING)]
         if name == "full":
             end()
             before += [add(store, f"soon after {name}", acknowledged)]  # the very connection goes on

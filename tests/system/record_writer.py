@@ -29,7 +29,7 @@ from anpr_node.store import recovery, retention
 from anpr_node.store.database import open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.key import load_key
-from anpr_node.store.reads import EncodedEvidence, add_read
+from anpr_node.store.reads import EncodedEvidence, add_read, load_evidence
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
 OVERVIEW_BYTES_MAX = 60_000
@@ -95,8 +95,9 @@ def look(folder: Path) -> dict[str, object]:
     damage = recovery.find_damage(folder, 60.0)
     with closing(open_store(folder)) as database:
         pictures: dict[str, list[str]] = {}
-        query = "SELECT read_id, sha256, jpeg FROM evidence ORDER BY read_id, kind DESC"
-        for read_id, sha256, jpeg in database.execute(query):
+        query = "SELECT read_id, kind FROM evidence ORDER BY read_id, kind DESC"
+        for read_id, kind in database.execute(query).fetchall():
+            jpeg, sha256 = load_evidence(database, read_id, kind) or (b"", "")
             digest = hashlib.sha256(jpeg).hexdigest()
             pictures.setdefault(read_id, []).append(digest if digest == sha256 else "does not fit its row")
         return {

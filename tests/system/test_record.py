@@ -21,13 +21,13 @@ from anpr_node.errors import StoreDamaged, StoreLogLost
 from anpr_node.node import Node
 from anpr_node.pipeline import Ripe
 from anpr_node.recorder import encode
-from anpr_node.store.database import FILE_NAME, figures, open_store
+from anpr_node.store.database import FILE_NAME, PAGE_BYTES, figures, open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.reads import add_read
 
 pytestmark = pytest.mark.system
 
-PAGE = 4096
+PAGE = PAGE_BYTES
 
 
 def wait_until(done: Callable[[], bool]) -> None:

@@ -178,7 +178,7 @@ def preview(
     case_ref: str,
     decision_ref: str | None,
 ) -> None:
-    """Show what LIST would have given on the stored reads of the past days.
+    """Show what LIST would have given on the reads of the past days.
 
     \b
     anpr-node hotlist preview stolen --near --reason "tolerance" --case ADM/7
@@ -233,7 +233,13 @@ def hits_(settings: Settings, everything: bool, limit: int) -> None:
 @click.option("--reason", default="", help="Why you look; needed, and written down.")
 @click.option("--decision", "decision_ref", help="The prosecutor's decision, for older hits.")
 def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_ref: str | None) -> None:
-    """Show what was read at a HIT and write its pictures: compare them before you verify."""
+    """Show what was read at a HIT, and write its pictures.
+
+    Compare them with the vehicle on the list before you verify.
+
+    \b
+    anpr-node hotlist look HIT --to pictures/ --reason "alarm at the roadside"
+    """
     from anpr_node.hotlist import verdicts
     from anpr_node.store.database import use_store
 
@@ -250,7 +256,13 @@ def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_re
 @click.option("--confirmed", "verdict", flag_value="confirmed", help="Picture and entry are the same vehicle.")
 @click.option("--not-this-vehicle", "verdict", flag_value="not this vehicle", help="They are not.")
 def verify(settings: Settings, hit_id: str, verdict: str | None) -> None:
-    """Write down what you found on a HIT after comparing the pictures; your name stands beside it."""
+    """Write down what you found on a HIT after comparing its pictures.
+
+    Your name stands beside it.
+
+    \b
+    anpr-node hotlist verify HIT --confirmed
+    """
     from anpr_node.hotlist import verdicts
     from anpr_node.store.database import use_store
 

@@ -1,11 +1,15 @@
 """Keeps house in the record while the node runs: retention, room, the log, corrected times; a little at a time.
 
-It has a connection of its own and never holds the store for longer than one small batch, so that the recorder goes on.
+`keep` is the body of thread `keeper`. It has a connection of its own and never holds the store for longer than one
+small batch, so that the recorder goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +18,11 @@ from sqlite_utils import Database
 from anpr_node import audit
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
+from anpr_node.errors import StoreDamaged, StoreError
 from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
 from anpr_node.hotlist.lists import sweep_parts
 from anpr_node.store import day_keys, recovery, retention
-from anpr_node.store.database import count
+from anpr_node.store.database import count, open_store
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
 from anpr_node.store.traffic import forget_passages
@@ -26,6 +31,10 @@ log = logging.getLogger(__name__)
 
 ACTOR = "node"
 NS_PER_S = 1_000_000_000
+TICK_S = 0.5
+RETRY_S = 1.0
+BUSY_S = 0.05
+"""It waits shorter for the store than the recorder: while it waits for a reader, nobody writes."""
 CHECKPOINT_EVERY_S = 5.0
 """The recorder never writes the log back itself: this comes first, whatever else fails."""
 ROOM_EVERY_S = 10.0
@@ -67,6 +76,20 @@ def leap_s(database: Database, clock: Clock) -> float:
         return 0.0
     ahead_s = (clock.utc_ns(clock.monotonic_ns()) - known_ns) / NS_PER_S
     return ahead_s if ahead_s > LEAP_S else 0.0
+
+
+def keep(settings: Settings, clock: Clock, boot_id: str, stopping: threading.Event) -> None:
+    """Keep house until the node stops; a store that is full or busy is tried again. Raises StoreDamaged."""
+    with contextlib.closing(open_store(settings.state_folder, BUSY_S)) as database:
+        keeper = Keeper(database, settings, clock, boot_id)
+        while not stopping.wait(TICK_S):
+            try:
+                keeper.tick()
+            except StoreDamaged:
+                raise
+            except (StoreError, sqlite3.Error) as error:
+                log.error("the record is not kept in order now: %s", error)
+                stopping.wait(RETRY_S)
 
 
 class Keeper:

@@ -30,7 +30,7 @@ LAYERS = (
         "uplink",
         "sink",
     ),
-    ("modem_alarms", "modem_shift", "modem_keeper"),
+    ("loop", "modem_alarms", "modem_shift", "modem_keeper"),
     ("clips", "node", "check"),
     ("live", "status", "watch", "upkeep", "servant", "claim", "modem_visit"),
     ("service", "demonstration", "health"),

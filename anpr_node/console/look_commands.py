@@ -9,6 +9,7 @@ from anpr_node import status as standing
 from anpr_node.calibration.verdicts import Judged, worst
 from anpr_node.console.context import Context, NotUnderstood
 from anpr_node.console.registry import command
+from anpr_node.console.terminal import side_by_side
 from anpr_node.errors import AnprError
 
 NS_PER_S = 1_000_000_000
@@ -67,7 +68,7 @@ def live(context: Context, words: list[str]) -> None:
     while second < seconds:
         second += 1
         judged = look_once(context, LIVE)
-        context.terminal.say(" ".join(short(each) for each in judged), indent=2)
+        context.terminal.say(side_by_side(short(each) for each in judged), indent=2)
         if context.terminal.stopped(max(0.05, 1.0 - SEE_S)):
             break
     say_hints(context, survey.judged(LIVE))

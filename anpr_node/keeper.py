@@ -26,11 +26,11 @@ from anpr_node.store.database import count, open_store
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
 from anpr_node.store.traffic import forget_passages
+from anpr_node.units import NS_PER_S
 
 log = logging.getLogger(__name__)
 
 ACTOR = "node"
-NS_PER_S = 1_000_000_000
 TICK_S = 0.5
 RETRY_S = 1.0
 BUSY_S = 0.05

@@ -11,8 +11,8 @@ from typing import TextIO
 
 from anpr_node.node import Node, Snapshot
 from anpr_node.recorder import Recorded
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 REFRESH_S = 0.2
 BOLD_RED, DIM, PLAIN, CLEAR_LINE = "\033[1;31m", "\033[2m", "\033[0m", "\r\033[K"
 HEADER = f"{'time (UTC)':<13}{'plate':<10}{'ctry':<6}{'conf':<7}{'votes':<7}{'direction':<13}hit"

@@ -22,13 +22,13 @@ from anpr_node.store.database import figures, use_store
 from anpr_node.store.events import last_events
 from anpr_node.store.silence import count_shown
 from anpr_node.supervision.alarms import Alarm
+from anpr_node.units import NS_PER_S
 from anpr_node.uplink.standing import as_lines, reads_per_hour, standing
 from anpr_node.whole_file import write_whole
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
 HEARTBEAT_KEYS = {"boot_id", "up_s", "pid", "frames"}
-NS_PER_S = 1_000_000_000
 STARTED_S = time.monotonic()
 
 

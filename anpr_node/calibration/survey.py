@@ -21,6 +21,7 @@ from anpr_node.calibration.verdicts import Judged, judge
 from anpr_node.config import Settings
 from anpr_node.records import Plane, PlateBox
 from anpr_node.tap import Taken
+from anpr_node.units import NS_PER_S
 
 SIGHTINGS_KEPT = 64
 SAMPLED_FPS = 15
@@ -31,7 +32,6 @@ NUMBERS_KEPT = 60
 VEHICLES_MIN = 3
 BURNT_SHARE = 0.25
 """A plate burnt out so far has no characters left to tell it by; it tells about the light alone."""
-NS_PER_S = 1_000_000_000
 
 Look = Callable[[Plane, PlateBox], PlateBox | None]
 

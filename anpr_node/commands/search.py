@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anpr_node.commands.group import NS_PER_S, main, with_settings
+from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.config import Settings
 from anpr_node.errors import QueryError
+from anpr_node.units import NS_PER_S
 
 if TYPE_CHECKING:
     from anpr_node.store.finding import FoundRead

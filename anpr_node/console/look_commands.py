@@ -11,8 +11,8 @@ from anpr_node.console.context import Context, NotUnderstood
 from anpr_node.console.registry import command
 from anpr_node.console.terminal import side_by_side
 from anpr_node.errors import AnprError
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 LIVE = (
     "fps_share", "plate_width_px", "char_height_px", "roll_deg", "tilt_deg", "blur_px", "contrast", "saturated_share",
     "edge_px", "timeouts", "lost_share", "reads_per_vehicle", "confidence",

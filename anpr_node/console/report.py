@@ -19,10 +19,10 @@ from anpr_node.console.picture_commands import offer
 from anpr_node.errors import AnprError
 from anpr_node.evidence import fingerprint_of, pack
 from anpr_node.policy import calibration_limits
+from anpr_node.units import NS_PER_S
 from anpr_node.whole_file import write_whole
 
 SAMPLES = 10
-NS_PER_S = 1_000_000_000
 REGISTER = (
     ("place", "place"),
     ("camera_type", "camera type"),

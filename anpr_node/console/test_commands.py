@@ -22,13 +22,13 @@ from anpr_node.console.registry import command
 from anpr_node.hotlist.imports import Importer
 from anpr_node.hotlist.lists import open_lists
 from anpr_node.store.database import use_store
+from anpr_node.units import NS_PER_S
 
 TEST_LIST = "console-test"
 OUTCOME_S = 5.0
 TRIGGER_S = 5.0
 LED_S = 4.0
 RELAY_S = 1.0
-NS_PER_S = 1_000_000_000
 
 
 @command("relay test", "test", "console test", "relay test [SECONDS]", "close the relay for a moment")

@@ -21,8 +21,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from anpr_node.errors import StoreError
-from anpr_node.policy import NS_PER_DAY
 from anpr_node.store.key import KEY_BYTES, new_key
+from anpr_node.units import NS_PER_DAY
 from anpr_node.whole_file import sync_folder
 
 FOLDER = "audit-keys"

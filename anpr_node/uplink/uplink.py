@@ -19,9 +19,10 @@ from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
 from anpr_node.errors import AnprError
 from anpr_node.store import outbox
+from anpr_node.units import NS_PER_S
 from anpr_node.uplink.budget import Budget
 from anpr_node.uplink.bulk import BulkCourier
-from anpr_node.uplink.courier import NS_PER_S, Courier, Errand
+from anpr_node.uplink.courier import Courier, Errand
 from anpr_node.uplink.ledger import Ledger
 from anpr_node.uplink.link import Link
 from anpr_node.uplink.urgent import UrgentCourier

@@ -33,10 +33,11 @@ class LiveView:
 
     def refresh(self) -> None:
         """New reads, then the status line where there is a terminal to rewrite it on."""
-        for recorded in list(self._node.desk.recent):
+        recent = list(self._node.desk.recent)
+        for recorded in recent:
             if recorded.read.read_id not in self._shown:
-                self._shown.add(recorded.read.read_id)
                 self._print(self._line(recorded))
+        self._shown = {recorded.read.read_id for recorded in recent}
         if self._colour:
             self._out.write(CLEAR_LINE + DIM + status_line(self._node.snapshot()) + PLAIN)
             self._out.flush()

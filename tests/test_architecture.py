@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ LAYERS = (
     ("cli", "commands"),
     ("__main__",),
 )
+MAPPED = re.compile(r"`([a-z_]+(?:\.py|/))`")
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 
@@ -87,6 +89,13 @@ def test_library_is_touched_in_one_place(library: str, allowed: str | tuple[str,
     }
     assert users
     assert all(user.startswith(allowed) for user in users)
+
+
+def test_every_room_stands_on_the_map() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    rooms = {each.relative_to(PACKAGE).parts[0] for each in MODULES} - {"__init__.py"}
+    named = {name.rstrip("/") for line in page.splitlines() if line.startswith("| `") for name in MAPPED.findall(line)}
+    assert rooms <= named, rooms - named
 
 
 def test_no_mocks_in_the_package() -> None:

@@ -169,6 +169,8 @@ def user_list(settings: Settings) -> None:
     for name, role, login, has_password in named:
         ways = [f"account {login}"] * (login is not None) + ["password"] * has_password
         click.echo(f"{name:<20}{role:<14}{', '.join(ways)}")
+    if not named:
+        click.echo("nobody is named yet; the first: anpr-node user add NAME --role service --login ACCOUNT", err=True)
 
 
 @user.command("remove")

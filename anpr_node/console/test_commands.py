@@ -34,7 +34,7 @@ RELAY_S = 1.0
 @command("relay test", "test", "console test", "relay test [SECONDS]", "close the relay for a moment")
 def relay_test(context: Context, words: list[str]) -> None:
     """Closes the relay for 1 second, or as long as given, never longer than outputs.relay_on_s_max (8 at most). The
-    node opens it again by itself, also when this session ends. Then it asks what was heard.
+    node opens it again by itself, also when this session ends. `install relay` asks as well whether it switched.
     """
     seconds = _number(words, RELAY_S, "relay test [SECONDS]")
     context.note("relay test", seconds=seconds)
@@ -181,7 +181,7 @@ def selftest(context: Context, _: list[str]) -> None:
 
 @command("modem", "test", "console test", "modem [ping | cycle]", "signal, registration; ping; power off and on")
 def modem(context: Context, words: list[str]) -> None:
-    """Signal, operator, registration and address of the modem. `modem ping` sends one packet to the sink, `modem
+    """Signal, operator, registration and address of the modem. `modem ping` opens a connection to modem.probe, `modem
     cycle` switches the modem's power off and on.
     """
     from anpr_node import modem_visit

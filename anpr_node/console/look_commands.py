@@ -150,8 +150,8 @@ def logs(context: Context, words: list[str]) -> None:
 
 @command("alarms", "look", "console look", "alarms", "what is wrong now, and what to do")
 def alarms(context: Context, _: list[str]) -> None:
-    """Each alarm that the supervision has raised: stall, strobe, dark, covered, blurred or moved view, heat, silence,
-    with what to do about it.
+    """Each alarm that is raised, with what to do about it: of camera, strobe, lens, mount, heat and silence, of overdue
+    lists and silent sinks, of the modem.
     """
     raised = context.node.call("numbers")["alarms"]
     for alarm in raised:

@@ -66,7 +66,7 @@ class ListSection(Section):
 
 
 class HotlistsSection(Section):
-    """All hotlists. A list that is not described in `lists` has the defaults of ListSection."""
+    """All hotlists. A list that `lists` does not describe has the defaults."""
 
     ca_file: str | None = Field(None, description="certificates that downloads trust, instead of the system's")
     skip: list[str] = Field([], description="texts that never hit: known false friends such as 190 or TAXI")

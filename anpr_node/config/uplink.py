@@ -21,7 +21,7 @@ class UplinkSection(Section):
     """What all sinks share: the link and what it may cost, and what is said about the site."""
 
     interface: str | None = Field(None, max_length=15, description="nothing is tried while this one is down: wwan0")
-    day_mb: float | None = Field(None, ge=0.1, le=1_000_000, description="reads and pictures stop at so many bytes")
+    day_mb: float | None = Field(None, ge=0.1, le=1_000_000, description="reads and pictures stop at so many MB a day")
     month_mb: float | None = Field(None, ge=1, le=10_000_000, description="the same for a calendar month")
     overviews: Literal["request", "night"] = Field(
         "request", description="request: only those that somebody asks for; night: all of them, by night"

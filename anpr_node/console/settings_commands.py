@@ -104,9 +104,9 @@ def explain(context: Context, key: str) -> None:
     context.terminal.say(f"{key} = {_value(context, section, name)}")
     if about.description:
         context.terminal.say(f"  {about.description}")
-    limits = config.allowed([section, name])
-    if limits:
-        context.terminal.say(f"  {limits.strip()}")
+    choices = config.may_be([section, name])
+    if choices:
+        context.terminal.say(f"  may be: {choices}", indent=10)
     mark = origin(context, section, name)
     context.terminal.say(f"  from: {mark or 'built in'}; built in: {about.get_default(call_default_factory=True)!r}")
 

@@ -163,7 +163,7 @@ def test_show_tells_where_each_value_comes_from(tmp_path: Path) -> None:
     assert "(file)" in shown
     assert "(saved)" in shown
     assert "(set)" in shown
-    assert "allowed: 1 to 120" in shown
+    assert "may be: 1 to 120" in shown
 
 
 def test_values_are_written_so_that_toml_reads_them_back(tmp_path: Path) -> None:

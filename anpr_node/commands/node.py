@@ -66,10 +66,10 @@ def status(settings: Settings, as_json: bool, prometheus: bool) -> None:
 @main.command()
 @with_settings
 def check(settings: Settings) -> None:
-    """Test configuration, models, wiring, clock, store and disk.
+    """Test configuration, models, wiring, camera, clock, store, uplink.
 
-    Each is OK, WARN or FAIL, with what to do. Exit code 1 when anything fails. Do not run it beside a running node: it
-    claims the pins.
+    And lists, modem, disk, people, encryption. Each is OK, WARN or FAIL, with what to do. Exit code 1 when anything
+    fails. Do not run it beside a running node: it claims the pins.
     """
     from anpr_node import check as self_test
 

@@ -165,8 +165,8 @@ def _outcome(context: Context, read_id: str) -> dict[str, Any]:
 @command("selftest", "test", "console test", "selftest", "every check there is, with a summary")
 def selftest(context: Context, _: list[str]) -> None:
     """The checks of anpr-node check: configuration, models, wiring, inputs, trigger, camera, clock, store, lists,
-    disk, people, encryption. Beside a running node those that need its pins and its camera are left out: use the
-    tests for them.
+    uplink, modem, messages, disk, whether hits signal, people, encryption. Beside a running node those that need its
+    pins and its camera are left out: use the tests for them.
     """
     running = node_or_none(context) is not None
     counts = {"OK": 0, "WARN": 0, "FAIL": 0}

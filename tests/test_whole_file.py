@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import stat
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from full_card import files_no_larger_than
 
 from anpr_node.whole_file import write_whole
 
@@ -31,17 +31,6 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "settings.toml"
     path.write_text("old")
     return path
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """What a full card does: the bytes that fit are taken, the next ones are an error."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @contextmanager
@@ -97,14 +86,14 @@ def test_the_mode_holds_before_there_is_any_content_and_whatever_lay_there(path:
     fresh.touch()
     fresh.chmod(0o666)
     with fresh.open() as seen:
-        with room_for(0), pytest.raises(OSError, match="too large"):  # the first byte is refused
+        with files_no_larger_than(0), pytest.raises(OSError, match="too large"):  # the first byte is refused
             write_whole(path, "secret", mode=0o600)
         assert stat.S_IMODE(os.fstat(seen.fileno()).st_mode) == 0o600
 
 
 @pytest.mark.parametrize("room", [0, 1, 5])
 def test_a_full_disk_is_an_error_with_the_files_name_and_leaves_the_old_one_alone(path: Path, room: int) -> None:
-    with room_for(room), pytest.raises(OSError, match=r"settings\.toml'$"):
+    with files_no_larger_than(room), pytest.raises(OSError, match=r"settings\.toml'$"):
         write_whole(path, "too much")
     assert (path.read_text(), names(path)) == ("old", [path.name])
 

@@ -21,6 +21,7 @@ from anpr_node.drivers.clock import Clock
 from anpr_node.errors import StoreDamaged, StoreError
 from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
 from anpr_node.hotlist.lists import sweep_parts
+from anpr_node.policy import Terms
 from anpr_node.store import day_keys, recovery, retention
 from anpr_node.store.database import count, open_store
 from anpr_node.store.reads import correct_times
@@ -76,6 +77,17 @@ def leap_s(database: Database, clock: Clock) -> float:
         return 0.0
     ahead_s = (clock.utc_ns(clock.monotonic_ns()) - known_ns) / NS_PER_S
     return ahead_s if ahead_s > LEAP_S else 0.0
+
+
+def delete_beside(folder: Path, terms: Terms, utc_ns: int) -> int:
+    """Delete what is over age beside the store: damaged stores, broken-off downloads, keys of the audit's days.
+
+    Returns how many stores. Raises StoreError.
+    """
+    aside = retention.delete_set_aside(folder, terms, utc_ns)
+    sweep_parts(folder / LISTS_FOLDER)
+    day_keys.erase(folder, terms.longest_days, utc_ns)
+    return aside
 
 
 def keep(settings: Settings, clock: Clock, boot_id: str, stopping: threading.Event) -> None:
@@ -158,9 +170,7 @@ class Keeper:
         self._purging = not retention.leave_no_trace(self._database)
         if self._purging:
             return
-        aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())
-        sweep_parts(self._folder / LISTS_FOLDER)
-        day_keys.erase(self._folder, self._terms.longest_days, self._utc_ns())
+        aside = delete_beside(self._folder, self._terms, self._utc_ns())
         forget_passages(self._database, self._utc_ns())
         with self._database.atomic():
             count(self._database, "purges", 1, self._utc_ns())

@@ -201,7 +201,8 @@ def purge(settings: Settings, believe_clock: bool) -> None:
     """
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store import day_keys, retention
+    from anpr_node.keeper import delete_beside
+    from anpr_node.store import retention
     from anpr_node.store.database import use_store
     from anpr_node.store.scrub import scrub_all
 
@@ -213,8 +214,7 @@ def purge(settings: Settings, believe_clock: bool) -> None:
         purged = retention.purge(database, terms, now_ns)
         retention.shrink(database)
         clean = scrub_all(database, folder)
-    aside = retention.delete_set_aside(folder, terms, now_ns)
-    day_keys.erase(folder, terms.longest_days, now_ns)
+    aside = delete_beside(folder, terms, now_ns)
     detail = {"believed_clock_days_ahead": leap_days} if leap_days else {}
     log.append(folder, log.Entry(acting().name, "purge", rows=purged, detail=detail))
     click.echo(

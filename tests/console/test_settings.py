@@ -44,6 +44,7 @@ def test_the_file_says_who_wrote_it_and_that_it_is_not_to_be_edited(tmp_path: Pa
     [
         ("set camera.exposure_us 99999", "allowed: 20 to 20000"),
         ("set camera.exposure_us fast", "valid integer"),
+        ("set sensor.lens_dioptres -", "valid number"),
         ("set camera.exposure 3", "no setting"),
         ("set nothing.at_all 3", "no setting"),
         ("set camera.kind csi", "simulated"),

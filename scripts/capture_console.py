@@ -1,6 +1,7 @@
 """Types at a real console beside the simulated roadside; what it printed goes into docs/calibration.md and pictures.
 
-Nothing is written by hand: text and pictures are what the terminal showed. It runs for about a minute and a half.
+Nothing is written by hand: text and pictures are what the terminal showed.
+It runs for about a minute; no two runs are alike, as no two minutes of traffic are.
 """
 
 from __future__ import annotations

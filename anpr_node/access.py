@@ -25,11 +25,11 @@ from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
 from anpr_node.policy import roles
 from anpr_node.store.database import insert, store_error, use_store
+from anpr_node.units import NS_PER_S
 
 PASSWORD_LENGTH_MIN = 12
 LOCK_AFTER = 5
 LOCK_S_MAX = 900
-NS_PER_S = 1_000_000_000
 OWNER = "owner"
 """The role of the account that owns the state folder, while there are no people and the roadside is simulated."""
 FIRST = "first"

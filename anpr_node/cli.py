@@ -3,7 +3,9 @@
 One module a topic in commands/; importing it adds its commands to `main`.
 """
 
-from anpr_node.commands import claim, console, evidence, hotlist, modem, node, reading, record, search, uplink
+from anpr_node.commands import claim, console, evidence, hits, hotlist, modem, node, reading, record, search, uplink
 from anpr_node.commands.group import main
 
-__all__ = ["claim", "console", "evidence", "hotlist", "main", "modem", "node", "reading", "record", "search", "uplink"]
+__all__ = [
+    "claim", "console", "evidence", "hits", "hotlist", "main", "modem", "node", "reading", "record", "search", "uplink",
+]  # fmt: skip

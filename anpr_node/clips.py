@@ -16,9 +16,9 @@ from anpr_node.errors import ClipError
 from anpr_node.pictures import PICTURE_SUFFIXES
 from anpr_node.pipeline import Pipeline
 from anpr_node.records import PlateRead
+from anpr_node.units import NS_PER_S
 from anpr_node.vision.reader import PlateReader
 
-NS_PER_S = 1_000_000_000
 CLIP_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".m4v", ".mjpeg", ".mjpg", ".webm", ".ts"})
 
 

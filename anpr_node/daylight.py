@@ -13,10 +13,10 @@ import numpy as np
 
 from anpr_node.config import DayNightSection
 from anpr_node.records import Frame, Plane
+from anpr_node.units import NS_PER_S
 
 LightName = Literal["day", "night"]
 
-NS_PER_S = 1_000_000_000
 LOOK_EVERY_NS = NS_PER_S
 STEP_PX = 8
 PEDESTAL = 13

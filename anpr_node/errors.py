@@ -56,12 +56,12 @@ class StoreDamaged(StoreError):
     """The store's file is broken: trying again does not help, it has to be set aside and salvaged."""
 
 
-class EvidenceError(AnprError, ValueError):
-    """A file is no evidence package, or not as the node signed it."""
-
-
 class StoreLogLost(StoreError):
     """The store's log was deleted under the node; everything is in the file again, and the node has to start anew."""
+
+
+class EvidenceError(AnprError, ValueError):
+    """A file is no evidence package, or not as the node signed it."""
 
 
 class WiringError(AnprError, OSError):

@@ -7,7 +7,8 @@ import os
 import threading
 import uuid
 
-NS_PER_MS = 1_000_000
+from anpr_node.units import NS_PER_MS
+
 RANDOM_BITS = 64
 """The lower half: variant and random. The upper one is milliseconds, version and 12 bits that order within one."""
 

@@ -1,11 +1,15 @@
 """Keeps house in the record while the node runs: retention, room, the log, corrected times; a little at a time.
 
-It has a connection of its own and never holds the store for longer than one small batch, so that the recorder goes on.
+`keep` is the body of thread `keeper`. It has a connection of its own and never holds the store for longer than one
+small batch, so that the recorder goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,18 +18,24 @@ from sqlite_utils import Database
 from anpr_node import audit
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
+from anpr_node.errors import StoreDamaged, StoreError
 from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
 from anpr_node.hotlist.lists import sweep_parts
+from anpr_node.policy import Terms
 from anpr_node.store import day_keys, recovery, retention
-from anpr_node.store.database import count
+from anpr_node.store.database import count, open_store
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
 from anpr_node.store.traffic import forget_passages
+from anpr_node.units import NS_PER_S
 
 log = logging.getLogger(__name__)
 
 ACTOR = "node"
-NS_PER_S = 1_000_000_000
+TICK_S = 0.5
+RETRY_S = 1.0
+BUSY_S = 0.05
+"""It waits shorter for the store than the recorder: while it waits for a reader, nobody writes."""
 CHECKPOINT_EVERY_S = 60.0
 """The recorder never writes the log back itself: this comes first, whatever else fails. Seldom, because pages that many
 reads share are then written to the file once for all of them; not rarer, because hits wait for a card that is busy."""
@@ -68,6 +78,31 @@ def leap_s(database: Database, clock: Clock) -> float:
         return 0.0
     ahead_s = (clock.utc_ns(clock.monotonic_ns()) - known_ns) / NS_PER_S
     return ahead_s if ahead_s > LEAP_S else 0.0
+
+
+def delete_beside(folder: Path, terms: Terms, utc_ns: int) -> int:
+    """Delete what is over age beside the store: damaged stores, broken-off downloads, keys of the audit's days.
+
+    Returns how many stores. Raises StoreError.
+    """
+    aside = retention.delete_set_aside(folder, terms, utc_ns)
+    sweep_parts(folder / LISTS_FOLDER)
+    day_keys.erase(folder, terms.longest_days, utc_ns)
+    return aside
+
+
+def keep(settings: Settings, clock: Clock, boot_id: str, stopping: threading.Event) -> None:
+    """Keep house until the node stops; a store that is full or busy is tried again. Raises StoreDamaged."""
+    with contextlib.closing(open_store(settings.state_folder, BUSY_S)) as database:
+        keeper = Keeper(database, settings, clock, boot_id)
+        while not stopping.wait(TICK_S):
+            try:
+                keeper.tick()
+            except StoreDamaged:
+                raise
+            except (StoreError, sqlite3.Error) as error:
+                log.error("the record is not kept in order now: %s", error)
+                stopping.wait(RETRY_S)
 
 
 class Keeper:
@@ -136,9 +171,7 @@ class Keeper:
         self._purging = not retention.leave_no_trace(self._database)
         if self._purging:
             return
-        aside = retention.delete_set_aside(self._folder, self._terms, self._utc_ns())
-        sweep_parts(self._folder / LISTS_FOLDER)
-        day_keys.erase(self._folder, self._terms.longest_days, self._utc_ns())
+        aside = delete_beside(self._folder, self._terms, self._utc_ns())
         forget_passages(self._database, self._utc_ns())
         with self._database.atomic():
             count(self._database, "purges", 1, self._utc_ns())

@@ -11,8 +11,8 @@ from typing import TextIO
 
 from anpr_node.node import Node, Snapshot
 from anpr_node.recorder import Recorded
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 REFRESH_S = 0.2
 BOLD_RED, DIM, PLAIN, CLEAR_LINE = "\033[1;31m", "\033[2m", "\033[0m", "\r\033[K"
 HEADER = f"{'time (UTC)':<13}{'plate':<10}{'ctry':<6}{'conf':<7}{'votes':<7}{'direction':<13}hit"
@@ -33,10 +33,11 @@ class LiveView:
 
     def refresh(self) -> None:
         """New reads, then the status line where there is a terminal to rewrite it on."""
-        for recorded in list(self._node.desk.recent):
+        recent = list(self._node.desk.recent)
+        for recorded in recent:
             if recorded.read.read_id not in self._shown:
-                self._shown.add(recorded.read.read_id)
                 self._print(self._line(recorded))
+        self._shown = {recorded.read.read_id for recorded in recent}
         if self._colour:
             self._out.write(CLEAR_LINE + DIM + status_line(self._node.snapshot()) + PLAIN)
             self._out.flush()

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from sqlite_utils import Database
 
 from anpr_node.errors import StoreError
-from anpr_node.policy import NS_PER_DAY
 from anpr_node.store.events import Event, add_events, last_events
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.modem import MODEM_STAGES, ModemStage, Trouble, Watcher
 from anpr_node.supervision.recovery_steps import StepTaken
+from anpr_node.units import NS_PER_DAY, NS_PER_H
 
 log = logging.getLogger(__name__)
 
 STEPS_A_DAY_MAX = 1000
 PENDING_MAX = 1000
-HOUR_NS = 3600 * 1_000_000_000
 
 
 class ModemAlarms:
@@ -48,7 +47,7 @@ class ModemAlarms:
     @property
     def steps(self) -> tuple[str, ...]:
         """What was tried in the last hour."""
-        since_ns = self._utc_ns() - HOUR_NS
+        since_ns = self._utc_ns() - NS_PER_H
         self._steps = [step for step in self._steps if step[1] > since_ns]
         return tuple(stage for stage, _ in self._steps)
 

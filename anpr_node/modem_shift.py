@@ -32,10 +32,10 @@ from anpr_node.supervision.modem import (
     ModemStage,
     Trouble,
 )
+from anpr_node.units import NS_PER_S
 
 log = logging.getLogger(__name__)
 
-NS_PER_S = 1_000_000_000
 TICK_S = 1.0
 LOCKED_RETRY_S = 60.0
 MISSING_RETRY_S = 3.0

@@ -1,21 +1,17 @@
 """The composition root: builds the node from its settings, starts its threads, watches them, stops them.
 
-Two threads with a bounded queue between them: the loop (camera to plate read) and the recorder (match, store, signal).
-A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a fourth keeps the record
-in order; a fifth, with threads of its own for each sink, sends what waits; a sixth keeps the modem where there is one.
-Any thread that ends, ends the node; systemd starts it again.
+Two threads with a bounded queue between them: the loop (`loop.py`: camera to plate read) and the recorder (`desk.py`:
+match, store, signal). A third one looks at the inputs, as either of the two may wait, for a camera or for the card; a
+fourth keeps the record in order (`keeper.py`); a fifth, with threads of its own for each sink, sends what waits
+(`uplink/`); a sixth keeps the modem where there is one. Any thread that ends, ends the node; systemd starts it again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import shutil
-import sqlite3
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,34 +20,28 @@ from typing import Any
 
 from anpr_node import __version__, audit
 from anpr_node.config import Settings
-from anpr_node.daylight import DayNight
 from anpr_node.desk import TICK_S, Desk
 from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.pwm_trigger import PwmTrigger
-from anpr_node.errors import AnprError, FrameTimeout, PowerFailing, StoreDamaged, StoreError
-from anpr_node.keeper import Keeper
+from anpr_node.errors import AnprError, PowerFailing, StoreError
+from anpr_node.keeper import keep
+from anpr_node.loop import Loop
 from anpr_node.modem_keeper import ModemKeeper, as_row
-from anpr_node.pipeline import Pipeline
-from anpr_node.records import Frame
 from anpr_node.store import reads, recovery
 from anpr_node.store.database import note_start, open_store
 from anpr_node.tap import Tap
 from anpr_node.uplink.uplink import Health, Uplink
-from anpr_node.vision.reader import PlateReader
 
 log = logging.getLogger(__name__)
 
+Body = Callable[[threading.Event], None]
+"""What a thread does until the event is set."""
 TIMEOUTS_MAX = 30
 """So many trigger periods in a row without a frame end the node: only a restart can bring a stalled camera back."""
 JOIN_S = 5.0
 """At the stop each thread gets so long; what the recorder has not written by then is dropped and counted."""
-KEEP_EVERY_S = 0.5
-KEEP_RETRY_S = 1.0
-KEEPER_BUSY_S = 0.05
-"""The keeper waits shorter than the recorder: while it waits for a reader, nobody writes."""
 START_FREE_MB_MIN = 10
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-LOOP_TIMES_KEPT = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +91,9 @@ class Node:
         """
         self._settings = settings
         self.platform = platform
-        self._timeouts_max = timeouts_max
-        self._pipeline = Pipeline(
-            PlateReader(settings.models_folder, settings.models.threads), platform.clock, settings
-        )
         self.desk = Desk(settings, platform)
         self.tap = Tap()
+        self._loop = Loop(settings, platform, self.desk, self.tap, timeouts_max)
         self._uplink = Uplink(settings, platform.clock, health)
         self._note_start()
         self._stopping = threading.Event()
@@ -114,25 +101,18 @@ class Node:
         self.failure: Exception | None = None
         self.is_alarmed = self.is_unlinked = False
         """What the watch says; the LED shows it."""
-        self._loop_ms: deque[float] = deque(maxlen=LOOP_TIMES_KEPT)
-        self._timeouts = self._frames_lost = 0
-        self._daynight = DayNight(settings.daynight) if settings.daynight.mode == "auto" else None
-        self._passages_seen = (0, 0)
-        self._threads = [
-            threading.Thread(target=self._guard, args=(body,), name=name)
-            for name, body in (
-                ("uplink", lambda: self._uplink.run(self._stopping)),
-                ("inputs", self._watch_inputs),
-                ("keeper", self._keep),
-                ("recorder", lambda: self.desk.work(self._stopping)),
-                ("loop", self._loop),
-            )
-        ]
         self.modem = ModemKeeper(settings, platform.modem, platform.clock) if platform.modem is not None else None
-        if self.modem is not None:
-            body = partial(self.modem.work, self._stopping)
-            self._threads.insert(0, threading.Thread(target=self._guard, args=(body,), name="modem"))
-        self._recorder = next(thread for thread in self._threads if thread.name == "recorder")
+        bodies: dict[str, Body] = {"modem": self.modem.work} if self.modem is not None else {}
+        bodies |= {
+            "uplink": self._uplink.run,
+            "inputs": self._watch_inputs,
+            "keeper": partial(keep, settings, platform.clock, BOOT_ID),
+            "recorder": self.desk.work,
+            "loop": self._loop.work,
+        }
+        self._threads = {
+            name: threading.Thread(target=self._guard, args=(body,), name=name) for name, body in bodies.items()
+        }
 
     def _note_start(self) -> None:
         """Write down that this node started: the record's first question, and the proof that the card takes writes."""
@@ -152,10 +132,10 @@ class Node:
                     "reads_before": reads.newest_rowid(database),
                     "node_id": self._settings.node.id,
                     "software_version": __version__,
-                    "model_id": self._pipeline.model_id,
+                    "model_id": self._loop.pipeline.model_id,
                 },
             )
-            self._pipeline.ids.start_after(reads.newest_id(database))
+            self._loop.pipeline.ids.start_after(reads.newest_id(database))
         audit.note_configuration(folder, "node", self._settings.model_dump(mode="json"), clock.utc_ns(monotonic_ns))
 
     def __enter__(self) -> Node:
@@ -179,7 +159,7 @@ class Node:
         except AnprError:
             self.platform.close()
             raise
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.start()
 
     def stop(self) -> None:
@@ -188,10 +168,10 @@ class Node:
         What is queued is still recorded as far as time allows, and counted where it does not.
         """
         self._stopping.set()
-        for thread in reversed(self._threads):  # the loop first: it feeds the recorder
+        for thread in reversed(self._threads.values()):  # the loop first: it feeds the recorder
             self._join(thread)
         self.desk.give_up()
-        self._join(self._recorder)  # the pins are its own until its last commit is over
+        self._join(self._threads["recorder"])  # the pins are its own until its last commit is over
         self.desk.count_left()
         self.platform.close()
 
@@ -200,10 +180,10 @@ class Node:
         if thread.ident is not None:
             thread.join(JOIN_S)
 
-    def _guard(self, body: Callable[[], None]) -> None:
+    def _guard(self, body: Body) -> None:
         """The one broad except of a thread: whatever ends it is logged and ends the node."""
         try:
-            body()
+            body(self._stopping)
         except AnprError as error:
             log.error("%s", error)
             self.failure = error
@@ -219,9 +199,9 @@ class Node:
             self.platform.make_dark()  # what draws most goes first, long before the threads have ended
             raise PowerFailing("the supply fails; without a wire to it, take power_fail out of inputs.fitted")
 
-    def _watch_inputs(self) -> None:
+    def _watch_inputs(self, stopping: threading.Event) -> None:
         """Follow faults and presence, and end the node in order when the supply gives its warning."""
-        while not self._stopping.wait(TICK_S):
+        while not stopping.wait(TICK_S):
             self.platform.tick()
             self.platform.outputs.led.show("fault", self.is_alarmed or self._is_faulty())
             self.platform.outputs.led.show("no_link", self.is_unlinked)
@@ -230,63 +210,9 @@ class Node:
     def _is_faulty(self) -> bool:
         return self.platform.illuminator is not None and self.platform.illuminator.is_faulty
 
-    def _loop(self) -> None:
-        """The loop's thread; the recorder empties the queue when it has ended, for whatever reason."""
-        try:
-            self._capture_and_process()
-        finally:
-            self.desk.close()
-
-    def _capture_and_process(self) -> None:
-        """Capture, process, hand over; never waits for the recorder."""
-        timeouts, next_sequence = 0, 0
-        while not self._stopping.is_set():
-            try:
-                frame = self.platform.camera.capture()
-            except FrameTimeout:
-                timeouts, self._timeouts = timeouts + 1, self._timeouts + 1
-                if self._timeouts_max is not None and timeouts >= self._timeouts_max:
-                    raise
-                continue
-            if frame is None:
-                break
-            timeouts = 0
-            self._frames_lost += max(0, frame.sequence - next_sequence)
-            next_sequence = frame.sequence + 1
-            started_s = time.perf_counter()
-            self.desk.hand_over(self._pipeline.process(frame))
-            self._follow_daylight(frame)
-            self.tap.offer(frame, functools.partial(self._pipeline.boxes_in, frame))
-            self._loop_ms.append((time.perf_counter() - started_s) * 1e3)
-        self.desk.hand_over(self._pipeline.finish())
-
-    def _follow_daylight(self, frame: Frame) -> None:
-        if self._daynight is None:
-            return
-        counters, before, (read, unread) = self._pipeline.counters, self._daynight.light, self._passages_seen
-        self._daynight.passed(counters.reads - read, counters.unread - unread)
-        self._passages_seen = (counters.reads, counters.unread)
-        light = self._daynight.look(frame)
-        if light != before:
-            log.info("light %s", light)
-            self.platform.use_light(light)
-
-    def _keep(self) -> None:
-        """Retention, room and the log, beside the recorder; ends with it, after a store that is broken or full."""
-        with contextlib.closing(open_store(self._settings.state_folder, KEEPER_BUSY_S)) as database:
-            keeper = Keeper(database, self._settings, self.platform.clock, BOOT_ID)
-            while not self._stopping.wait(KEEP_EVERY_S):
-                try:
-                    keeper.tick()
-                except StoreDamaged:
-                    raise
-                except (StoreError, sqlite3.Error) as error:
-                    log.error("the record is not kept in order now: %s", error)
-                    self._stopping.wait(KEEP_RETRY_S)
-
     def new_read_id(self, utc_ns: int) -> str:
         """The id of a read that is not the loop's own."""
-        return self._pipeline.ids.make(utc_ns)
+        return self._loop.pipeline.ids.make(utc_ns)
 
     def _missed_turns(self) -> int:
         trigger = self.platform.trigger
@@ -294,18 +220,18 @@ class Node:
 
     def snapshot(self) -> Snapshot:
         """How the node is doing; safe to call from any thread."""
-        times = sorted(self._loop_ms) or [0.0]
-        outputs = self.platform.outputs
+        loop, outputs = self._loop, self.platform.outputs
+        counters, times = loop.pipeline.counters, sorted(loop.times_ms) or [0.0]
         return Snapshot(
-            frames=self._pipeline.counters.frames,
-            frames_lost=self._frames_lost,
-            timeouts=self._timeouts,
+            frames=counters.frames,
+            frames_lost=loop.frames_lost,
+            timeouts=loop.timeouts,
             loop_ms_median=times[len(times) // 2],
             loop_ms_max=times[-1],
             queue_depth=self.desk.depth,
             queue_max=self._settings.queue.reads_max,
             reads_dropped=self.desk.dropped,
-            unread=self._pipeline.counters.unread,
+            unread=counters.unread,
             reads=self.desk.reads,
             hits=self.desk.hits,
             store_failures=self.desk.store_failures,
@@ -313,8 +239,8 @@ class Node:
             led_on=outputs.led.is_on,
             illuminator_on=outputs.illuminator.is_on,
             illuminator_faults=self.platform.illuminator.faults if self.platform.illuminator else 0,
-            repeats=self._pipeline.counters.repeats,
+            repeats=counters.repeats,
             missed_turns=self._missed_turns(),
-            light=self._daynight.light if self._daynight else "night",
+            light=loop.light,
             modem=as_row(self.modem.report) if self.modem is not None else None,
         )

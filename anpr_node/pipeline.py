@@ -17,15 +17,15 @@ from anpr_node.tracking.passage import Passage, touches_edge
 from anpr_node.tracking.repeats import Published, RecentReads
 from anpr_node.tracking.tracker import Track, Tracker
 from anpr_node.tracking.vote import Vote
+from anpr_node.units import NS_PER_US
 from anpr_node.vision import syntax
 from anpr_node.vision.reader import PlateReader
 
-NS_PER_US = 1_000
 TWIN_OVERLAP = 0.3
 ENTERED_HEIGHTS = 0.6
+"""A rough box nearer to the edge than this may show a part of a plate, which grows as it comes in, whatever its way."""
 UNREAD_SIGHTINGS_MIN = 3
 """What looked like a plate in fewer frames and gave no text was lettering or a lamp, no vehicle that went unread."""
-"""A rough box nearer to the edge than this may show a part of a plate, which grows as it comes in, whatever its way."""
 
 
 @dataclass(frozen=True, slots=True)

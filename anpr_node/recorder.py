@@ -23,13 +23,13 @@ from anpr_node.records import Evidence, Hit, PlateRead
 from anpr_node.store import reads, traffic
 from anpr_node.store.database import store_error
 from anpr_node.store.sealing import Seal
+from anpr_node.units import NS_PER_US
 
 log = logging.getLogger(__name__)
 
 PATCH_JPEG_QUALITY = 92
 OVERVIEW_JPEG_QUALITY = 60
 """Plates read the same from it, and it is half as large as at 75, of which most was noise: docs/decisions/0110."""
-NS_PER_US = 1_000
 COUNT_EVERY_NS = 60_000_000_000
 """Counts of passages wait so long in memory: a power cut may cost them, and the card is spared a commit for each."""
 

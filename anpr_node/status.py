@@ -22,12 +22,13 @@ from anpr_node.store.database import figures, use_store
 from anpr_node.store.events import last_events
 from anpr_node.store.silence import count_shown
 from anpr_node.supervision.alarms import Alarm
+from anpr_node.units import NS_PER_S
 from anpr_node.uplink.standing import as_lines, reads_per_hour, standing
+from anpr_node.whole_file import write_whole
 
 HEARTBEAT = "status.json"
 HEARTBEAT_FRESH_S = 5.0
 HEARTBEAT_KEYS = {"boot_id", "up_s", "pid", "frames"}
-NS_PER_S = 1_000_000_000
 STARTED_S = time.monotonic()
 
 
@@ -40,8 +41,6 @@ def write_heartbeat(
     settings: Settings, snapshot: Snapshot, alarms: Sequence[Alarm] = (), health: Mapping[str, object] | None = None
 ) -> None:
     """Replace the heartbeat in one step, so that a reader never sees half of it."""
-    path = heartbeat_path(settings)
-    fresh = path.with_suffix(".new")
     raised = [
         {"kind": a.kind, "since_s": a.raised_ns / NS_PER_S, "detail": a.detail, "advice": a.advice} for a in alarms
     ]
@@ -55,8 +54,7 @@ def write_heartbeat(
         "alarms": raised,
         "health": dict(health or {}),
     }
-    fresh.write_text(json.dumps(beat), encoding="utf-8")
-    fresh.replace(path)
+    write_whole(heartbeat_path(settings), json.dumps(beat), durable=False)
 
 
 def read_heartbeat(settings: Settings) -> dict[str, Any] | None:

@@ -15,8 +15,7 @@ from anpr_node.errors import AnprError
 from anpr_node.hotlist.lists import overdue
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.upkeep import LOOK_EVERY_S, SINK_SILENT_S, Upkeep
-
-NS_PER_S = 1_000_000_000
+from anpr_node.units import NS_PER_S
 
 
 class Caretaker:

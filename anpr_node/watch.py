@@ -18,7 +18,6 @@ from anpr_node.drivers.platform import Platform
 from anpr_node.drivers.thermal import BoardThermometer, Heat, Thermometer
 from anpr_node.errors import AnprError, CameraFault, PowerCycleNeeded, StoreError
 from anpr_node.node import Node
-from anpr_node.policy import NS_PER_DAY
 from anpr_node.store.database import open_store
 from anpr_node.store.events import Event, add_events, last_events, prove_writes
 from anpr_node.store.traffic import hour_of, usual_reads
@@ -29,6 +28,7 @@ from anpr_node.supervision.recovery import Ladder, Taken
 from anpr_node.supervision.supervisor import Supervisor
 from anpr_node.supervision.vitals import EXHAUSTED_WATCHDOG_S, WATCHDOG_S, Vitals
 from anpr_node.supervision.watched import WatchedCamera
+from anpr_node.units import NS_PER_DAY
 from anpr_node.upkeep import Caretaker
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Measures hotlists at full size: import, match, memory, and how a running node takes an import. See --help.
+"""Measures hotlists at full size: import, match, memory, and how a running node takes an import.
 
 Everything happens in a folder that disappears; the lists are made up.
 """
@@ -69,7 +69,9 @@ def _measure(state: Path, arguments: argparse.Namespace) -> None:
 
 
 def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        "scripts/bench-hotlists", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--entries", type=int, default=5_000_000, help="on the large list")
     parser.add_argument("--rows", type=int, default=1_000_000, help="imported while the node runs; 0: no import")
     parser.add_argument("--folder", help="on the disk to measure; default: the system's temporary folder")

@@ -18,7 +18,7 @@ from anpr_node import pictures
 from anpr_node.alert.signals import Signals
 from anpr_node.config import Settings
 from anpr_node.drivers.clock import SimulatedClock
-from anpr_node.drivers.gpio import NS_PER_S, Outputs
+from anpr_node.drivers.gpio import Outputs
 from anpr_node.drivers.pacing import WallPacer
 from anpr_node.drivers.platform import Platform, assemble
 from anpr_node.drivers.simulated.camera import SimulatedCamera
@@ -32,6 +32,7 @@ from anpr_node.pipeline import Pipeline
 from anpr_node.recorder import Recorder
 from anpr_node.records import Frame, Hit
 from anpr_node.store.database import open_store
+from anpr_node.units import NS_PER_S
 from anpr_node.vision.reader import PlateReader
 
 SECONDS = 60.0

@@ -45,7 +45,9 @@ KNOWN = "1QRS407"
 
 def main() -> None:
     """Fill, measure, plain and encrypted."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "scripts/bench-store", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--reads", type=int, default=5_000_000, help="how many reads (default 5 million)")
     parser.add_argument("--folder", type=Path, help="where the stores are made; they stay")
     parser.add_argument("--kinds", nargs="+", default=["plain", "encrypted"], help="plain, encrypted (default: both)")

@@ -1,6 +1,7 @@
 """Types at a real console beside the simulated roadside; what it printed goes into docs/calibration.md and pictures.
 
-Nothing is written by hand: text and pictures are what the terminal showed. It runs for about a minute and a half.
+Nothing is written by hand: text and pictures are what the terminal showed.
+It runs for about a minute; no two runs are alike, as no two minutes of traffic are.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ TURNS = {
 ASKED_S = 120
 COLUMNS = 80
 CHARACTER_PX, LINE_PX, MARGIN_PX = 8.4, 17, 10
+PLAIN_INK = "#e6edf3"
 INK = {"OK": "#7ee787", "WARN": "#f2cc60", "FAIL": "#ff7b72", "$": "#79c0ff"}
+HANG = "     "
+"""So a verdict goes on in the next line."""
 
 
 class Session:
@@ -96,10 +100,10 @@ def main() -> None:
 def drawn(lines: list[str]) -> str:
     """A screen as a picture: the characters as they stood, verdicts in their colours."""
     width, height = COLUMNS * CHARACTER_PX + 2 * MARGIN_PX, len(lines) * LINE_PX + 2 * MARGIN_PX
-    rows = []
+    rows, fill = [], PLAIN_INK
     for number, line in enumerate(lines):
         first = "$" if re.match(r"node-1\*?> ", line) else line.split(" ", 1)[0]
-        fill = INK.get(first, "#e6edf3")
+        fill = fill if line.startswith(HANG) else INK.get(first, PLAIN_INK)
         y = MARGIN_PX + number * LINE_PX + 12
         rows.append(f'<text x="{MARGIN_PX}" y="{y}" fill="{fill}" xml:space="preserve">{escape(line.rstrip())}</text>')
     return "\n".join([

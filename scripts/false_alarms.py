@@ -1,7 +1,7 @@
 """How many innocent vehicles a list stops: the arithmetic of false alarms with the recogniser's own confusions.
 
 It reads labelled cut-out plates, whole and spoilt in many ways, keeps what a node would publish, and counts which
-characters were taken for which. From there it computes false hits a day for lists of several sizes. --help tells more.
+characters were taken for which. From there it computes false hits a day for lists of several sizes.
 """
 
 from __future__ import annotations
@@ -47,9 +47,11 @@ class Reading:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        "scripts/false-alarms", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="labelled plates")
-    parser.add_argument("--split", default="dev")
+    parser.add_argument("--split", default="dev", help="the only split that is read (default dev)")
     options = parser.parse_args()
     plates = targets(all_sets(options.data, options.split))
     show(plates, list(read(plates)))

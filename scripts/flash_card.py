@@ -134,8 +134,12 @@ def provision(target: Path, text: str) -> None:
 
 def main() -> None:
     """Parse the arguments, ask once, do it."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("image", type=Path)
+    parser = argparse.ArgumentParser(
+        "scripts/flash",
+        description=(__doc__ or "").split("\n")[0],
+        epilog="example: scripts/flash anpr-node.img.zst /dev/sdX --claim anpr-provision.toml",
+    )
+    parser.add_argument("image", type=Path, help="anpr-node.img, or .img.zst")
     parser.add_argument("disk", type=Path, help="the whole disk, e.g. /dev/sdb; or, to try it, a file of a card's size")
     parser.add_argument("--claim", type=Path, help="checked first, then put on the card; see docs/install.md")
     parser.add_argument("--yes", action="store_true", help="do not ask")

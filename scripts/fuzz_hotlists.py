@@ -1,7 +1,7 @@
 """Feeds mutated list files to every importer: no crash, no hang, and no row that is neither taken nor named.
 
 Each mutant is parsed as on a node; what is taken must be a well-formed entry, what is not must be named with a line and
-a reason, and every row of the file must be one or the other. --help tells more.
+a reason, and every row of the file must be one or the other.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ NASTY = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        "scripts/fuzz-hotlists", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--mutants", type=int, default=100_000, help="over all formats (default 100000)")
     parser.add_argument("--seed", type=int, default=1, help="another seed, other mutants")
     arguments = parser.parse_args()

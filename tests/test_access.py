@@ -10,12 +10,13 @@ from click.testing import CliRunner, Result
 from sqlite_utils import Database
 
 from anpr_node import access, audit
-from anpr_node.access import NS_PER_S, Person
+from anpr_node.access import Person
 from anpr_node.cli import main
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
 from anpr_node.policy import roles
 from anpr_node.store.database import use_store
+from anpr_node.units import NS_PER_S
 
 PASSWORD = "correct horse battery"
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from full_card import files_no_larger_than
 from sqlite_utils import Database
 
 from anpr_node import audit, status
@@ -322,17 +321,6 @@ def test_long_texts_are_cut_and_never_break_the_chain(tmp_path: Path) -> None:
     for _ in range(3):
         audit.append(tmp_path, Entry("jan", "search", reason="x" * 100_000))
     assert audit.verify(tmp_path) == (3, [])
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """What a full card does: the bytes that fit are taken, the next ones are an error."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("room", [0, 1, 40, 200])

@@ -78,6 +78,16 @@ def test_every_command_has_help_and_stands_in_the_readme(command: list[str]) -> 
     assert f"anpr-node {command[0]}" in (ROOT / "README.md").read_text()
 
 
+GROUPS = [[], *([name] for name, command in main.commands.items() if isinstance(command, click.Group))]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=" ".join)
+def test_no_list_of_commands_cuts_a_sentence_off(group: list[str]) -> None:
+    listed = CliRunner().invoke(main, [*group, "--help"], terminal_width=80).stdout.partition("Commands:\n")[2]
+    assert listed
+    assert "..." not in listed
+
+
 def test_read_is_a_contract(config: Path) -> None:
     result = call("read", "--config", config, PICTURES / "ro_0894.jpg")
     picture, meta = rows(result)

@@ -15,7 +15,7 @@ from makers import evidence, put_list, read
 from anpr_node.config import Settings, parse
 from anpr_node.errors import StoreDamaged, StoreError
 from anpr_node.hotlist.matching import Sighting, open_matcher
-from anpr_node.policy import NS_PER_DAY, presets
+from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.store import recovery
@@ -23,6 +23,7 @@ from anpr_node.store.database import FILE_NAME, PAGE_BYTES, figures, open_store
 from anpr_node.store.events import Event, add_events
 from anpr_node.store.key import KEY_NAME, new_key
 from anpr_node.store.reads import add_read, load_evidence
+from anpr_node.units import NS_PER_DAY
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
 TERMS = presets()["BE"]

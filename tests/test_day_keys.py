@@ -17,11 +17,12 @@ from anpr_node.config import Settings, parse
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.errors import StoreError
 from anpr_node.keeper import FIRST_PURGE_S, PURGE_EVERY_S, Keeper
-from anpr_node.policy import NS_PER_DAY, presets
+from anpr_node.policy import presets
 from anpr_node.store import day_keys
 from anpr_node.store.database import open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.finding import Criteria
+from anpr_node.units import NS_PER_DAY
 
 NL = presets()["NL"]
 NOON_NS = 20_000 * NS_PER_DAY + NS_PER_DAY // 2

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import resource
-import signal
 import time
 import zipfile
 from base64 import b64encode
@@ -24,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from full_card import files_no_larger_than
 from makers import NS_PER_S, evidence, read
 from sqlite_utils import Database
 
@@ -228,24 +227,18 @@ def test_an_export_that_cannot_be_written_is_not_done(config: Path, tmp_path: Pa
 def test_a_full_card_under_the_package_is_a_failure_in_the_audit(config: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands in for it: the audit's lines go in, the package does not."""
     out = tmp_path / "r2.zip"
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     export(config, tmp_path / "whole.zip")
     room = 4096 * 4
     assert (tmp_path / "whole.zip").stat().st_size > room > (tmp_path / "state" / audit.FILE_NAME).stat().st_size * 4
     with closing(open_store(tmp_path / "state")) as database:
         request = Request("jan", "r2", "r", "c", None, "")
         content = packages.export(database, tmp_path / "state", request, BE, time.time_ns())
-        try:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-            with (
-                pytest.raises(AnprError, match="File too large"),
-                packages.new_file(out, tmp_path / "state", request, time.time_ns()) as file,
-            ):
-                file.write(content)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-            signal.signal(signal.SIGXFSZ, ignored)
+        with (
+            files_no_larger_than(room),
+            pytest.raises(AnprError, match="File too large"),
+            packages.new_file(out, tmp_path / "state", request, time.time_ns()) as file,
+        ):
+            file.write(content)
     assert not out.exists()
     assert outcomes(config)[-1] == "failed"
 

@@ -17,12 +17,12 @@ from anpr_node.cli import main
 from anpr_node.config import PolicySection, Settings, parse
 from anpr_node.errors import HotlistError, RefusedByPolicy
 from anpr_node.hotlist import verdicts
-from anpr_node.policy import NS_PER_DAY
 from anpr_node.recorder import encode
 from anpr_node.records import Candidate, Hit, HotlistEntry
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.finding import Criteria, find_reads
 from anpr_node.store.reads import add_read
+from anpr_node.units import NS_PER_DAY
 
 HOUR_NS = 3600 * NS_PER_S
 

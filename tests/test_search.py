@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from anpr_node import audit, search
 from anpr_node.cli import main
 from anpr_node.errors import RefusedByPolicy
-from anpr_node.policy import NS_PER_DAY, presets
+from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
 from anpr_node.search import Query
@@ -25,6 +25,7 @@ from anpr_node.store import finding
 from anpr_node.store.database import open_store
 from anpr_node.store.finding import Criteria, find_reads
 from anpr_node.store.reads import add_read
+from anpr_node.units import NS_PER_DAY
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
 NOW_NS = 1_767_225_600 * NS_PER_S

@@ -19,7 +19,7 @@ from anpr_node.hotlist import preview as previews
 from anpr_node.hotlist import verdicts
 from anpr_node.hotlist.lists import open_lists
 from anpr_node.keeper import SETTLE_S, Keeper
-from anpr_node.policy import NS_PER_DAY, presets
+from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState, Hit, HotlistEntry
 from anpr_node.store import retention
@@ -27,6 +27,7 @@ from anpr_node.store.database import figures, note_start, open_store
 from anpr_node.store.finding import Criteria, find_reads, whole_read
 from anpr_node.store.reads import add_read
 from anpr_node.store.silence import count_shown
+from anpr_node.units import NS_PER_DAY
 
 NOW_NS = 100 * NS_PER_DAY
 

@@ -15,13 +15,13 @@ from anpr_node.config import PolicySection, parse
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
 from anpr_node.hotlist.matching import open_matcher
-from anpr_node.policy import NS_PER_DAY
 from anpr_node.recorder import COUNT_EVERY_NS, Recorder
-from anpr_node.store.traffic import KEPT_DAYS, NS_PER_HOUR, add_passages, forget_passages, passages_in, usual_reads
+from anpr_node.store.traffic import KEPT_DAYS, add_passages, forget_passages, passages_in, usual_reads
+from anpr_node.units import NS_PER_DAY, NS_PER_H
 from anpr_node.uplink.standing import reads_per_hour
 
 TEN = 20 * 24 + 10
-NOW_NS = TEN * NS_PER_HOUR
+NOW_NS = TEN * NS_PER_H
 
 
 def bring(store: Database, days_ago: int, passages: int, hour: int = TEN) -> None:
@@ -33,11 +33,11 @@ def test_the_usual_of_an_hour_is_its_second_quietest_of_a_week(store: Database) 
     for days_ago, passages in enumerate((5, 0, 3, 4, 6), 1):
         bring(store, days_ago, passages)
     bring(store, 7, 1, TEN - 3)
-    assert usual_reads(store, NOW_NS + NS_PER_HOUR // 2) == 0, "two of seven days without any passage"
+    assert usual_reads(store, NOW_NS + NS_PER_H // 2) == 0, "two of seven days without any passage"
     for days_ago in (2, 6, 7):
         bring(store, days_ago, 2)
-    assert usual_reads(store, NOW_NS + NS_PER_HOUR // 2) == 2
-    assert usual_reads(store, NOW_NS + NS_PER_HOUR) == 0
+    assert usual_reads(store, NOW_NS + NS_PER_H // 2) == 2
+    assert usual_reads(store, NOW_NS + NS_PER_H) == 0
     assert passages_in(store, TEN - 48) == 2
 
 
@@ -54,7 +54,7 @@ def test_old_counts_go_and_those_of_a_mistaken_clock(store: Database) -> None:
     now = 400 * 24
     for hour in (now - 24 * KEPT_DAYS - 1, now - 24 * KEPT_DAYS, now, now + 25):
         add_passages(store, {(hour, "1"): 1})
-    forget_passages(store, now * NS_PER_HOUR)
+    forget_passages(store, now * NS_PER_H)
     assert store.execute("SELECT hour - ? FROM traffic ORDER BY hour", [now]).fetchall() == [(-24 * KEPT_DAYS,), (0,)]
 
 
@@ -81,7 +81,7 @@ def test_where_no_read_is_kept_the_usual_is_known_all_the_same(
         recorder.store_counts()
     assert store.execute("SELECT count(*) FROM read").fetchone() == (0,)
     assert usual_reads(store, NOW_NS) == 4
-    assert reads_per_hour(store, NOW_NS + NS_PER_HOUR) == {"reads_last_hour": 0, "reads_usual_hour": 4}
+    assert reads_per_hour(store, NOW_NS + NS_PER_H) == {"reads_last_hour": 0, "reads_usual_hour": 4}
 
 
 def test_a_silent_hit_counts_as_every_passage_and_a_correction_does_not(

@@ -160,6 +160,16 @@ def test_prometheus_text_can_be_parsed(store: Database, config: Path, tmp_path: 
     assert 'node_id="a\\"b\\\\c\\nd"' in as_prometheus(odd)
 
 
+@pytest.mark.parametrize(("source", "synchronised"), [("ntp", 1), ("gps", 1), ("free", 0)])
+def test_what_the_watch_says_of_board_and_clock_is_scraped(tmp_path: Path, source: str, synchronised: int) -> None:
+    health = {"temperature_c": 51.0, "throttled": False, "undervoltage": None, "frame_age_s": 0.1, "clock": source}
+    lines = as_prometheus({**status.collect(zone(tmp_path)), "health": health}).splitlines()
+    assert f"anpr_node_clock_synchronised {synchronised}" in lines
+    assert "anpr_node_temperature_c 51.0" in lines
+    assert "anpr_node_throttled 0" in lines
+    assert not [line for line in lines if "undervoltage" in line]
+
+
 # the thread
 
 

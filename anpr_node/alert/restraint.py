@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anpr_node.records import Hit
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 MINUTE_NS = 60 * NS_PER_S
 SIGNALS = frozenset({"relay", "led"})
 

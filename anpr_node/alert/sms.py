@@ -19,11 +19,10 @@ from anpr_node.alert.sms_account import Message, not_taken
 from anpr_node.config import Settings
 from anpr_node.errors import ModemError, ModemRefused
 from anpr_node.store.database import insert
+from anpr_node.units import NS_PER_H, NS_PER_S
 
 log = logging.getLogger(__name__)
 
-NS_PER_S = 1_000_000_000
-HOUR_NS = 3600 * NS_PER_S
 TEXT_LENGTH_MAX = 160
 REFERENCE_LENGTH = 8
 
@@ -92,7 +91,7 @@ def find_due(database: Database, settings: Settings, now_ns: int, circle: Circle
     spent = database.execute(
         "SELECT count(DISTINCT hit_id) FROM sms "
         "WHERE silent = ? AND queued_ns > ? AND state NOT IN ('expired', 'unneeded')",
-        [circle.silent, now_ns - HOUR_NS],
+        [circle.silent, now_ns - NS_PER_H],
     ).fetchone()[0]
     if spent >= section.per_hour_max:
         return None

@@ -12,13 +12,13 @@ from sqlite_utils import Database
 
 from anpr_node.store.database import count
 from anpr_node.store.outbox import settle_sms
+from anpr_node.units import NS_PER_DAY, NS_PER_H, NS_PER_S
 
-NS_PER_S = 1_000_000_000
 TRIES_MAX = 4
 AGAIN_AFTER_S = (10.0, 30.0, 120.0)
 """After the first try that failed, the second, and every other."""
-REPORT_WITHIN_NS = 2 * 86_400 * NS_PER_S
-FAILURE_SHOWN_NS = 3600 * NS_PER_S
+REPORT_WITHIN_NS = 2 * NS_PER_DAY
+FAILURE_SHOWN_NS = NS_PER_H
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from anpr_node.audit.chain import append
-from anpr_node.audit.end import replace
 from anpr_node.audit.entry import Entry, dump
+from anpr_node.whole_file import write_whole
 
 CONFIGURATION_NAME = "configuration.json"
 
@@ -29,7 +29,7 @@ def note_configuration(folder: Path, actor: str, settings: dict[str, Any], at_ns
     changed = {key: flat.get(key) for key in sorted(flat.keys() | before.keys()) if flat.get(key) != before.get(key)}
     if changed:
         append(folder, Entry(actor, "configuration", rows=len(changed), detail=changed if before else {}), at_ns)
-        replace(path, dump(flat))
+        write_whole(path, dump(flat))
     return bool(changed)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from anpr_node.whole_file import write_whole
 
 HEAD_NAME = "audit.head"
 FIRST = "0" * 64
@@ -31,17 +32,7 @@ class End:
 
 def note_head(folder: Path, secret: bytes, seq: int, digest: str) -> None:
     """Keep the head beside the file; a power cut between the two leaves it one line behind, which is right."""
-    replace(folder / HEAD_NAME, f"{seq}:{digest}:{_closed(secret, seq, digest)}\n".encode("ascii"))
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a small file, whole or not at all."""
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(folder / HEAD_NAME, f"{seq}:{digest}:{_closed(secret, seq, digest)}\n")
 
 
 def head(folder: Path) -> str:

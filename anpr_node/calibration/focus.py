@@ -38,8 +38,8 @@ RATIOS = (
     (2.218, 0.211),
     (2.351, 0.197),
 )
-"""How much the known blur flattens the strokes of a plate whose own blur, in strokes, is the second number; measured on
-rendered plates of eight countries, 110 to 270 px wide, that are in no check: see docs/calibration.md.
+"""How much the known blur flattens the strokes of a plate whose own blur, in strokes, is the second number. Fitted once
+to rendered plates; `scripts/test -k "plate_measures or test_calibration"` shows how well it holds.
 """
 SAMPLING_PX = 0.4
 """What sampling by pixels adds to the lens's blur."""

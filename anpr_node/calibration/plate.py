@@ -42,7 +42,7 @@ CONTRAST_LEFT = (
     (0.66, 0.642),
     (1.50, 0.2),
 )
-"""What a blur leaves of the step from ground to ink, by blur over stroke width; measured as the curve of `focus.py`."""
+"""What a blur leaves of the step from ground to ink, by blur over stroke width; fitted as the curve of `focus.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,6 @@ class PlateMeasures:
     char_height_px: float | None
     contrast: float
     ground_level: float
-    ink_level: float
     saturated_share: float
     edge_px: float
 
@@ -96,7 +95,6 @@ def measure_plate(pixels: Plane, box: PlateBox, captured_ns: int = 0) -> PlateMe
         char_height_px=None if char_share is None else char_share * plate.height_px,
         contrast=_contrast(ground, ink, in_strokes(edge_px, stroke_px)),
         ground_level=ground,
-        ink_level=ink,
         saturated_share=float(np.count_nonzero(text >= SATURATED_LEVEL)) / text.size,
         edge_px=edge_px,
     )

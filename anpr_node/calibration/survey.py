@@ -16,10 +16,12 @@ from anpr_node.calibration.hints import Site, hint_for
 from anpr_node.calibration.motion import MotionMeasures, measure_motions, passages
 from anpr_node.calibration.path import Optics
 from anpr_node.calibration.plate import PlateMeasures, measure_plate
+from anpr_node.calibration.plausible import is_plausible, without_lettering
 from anpr_node.calibration.verdicts import Judged, judge
 from anpr_node.config import Settings
 from anpr_node.records import Plane, PlateBox
 from anpr_node.tap import Taken
+from anpr_node.units import NS_PER_S
 
 SIGHTINGS_KEPT = 64
 SAMPLED_FPS = 15
@@ -28,15 +30,8 @@ MIDDLE_SHARE = 0.25
 MIDDLE_MIN = 3
 NUMBERS_KEPT = 60
 VEHICLES_MIN = 3
-CHAR_SHARE = (0.115, 0.18)
-"""Height of characters over the width of a one-line plate: 75 mm of 520, less when looked down upon."""
-CONTRAST_MIN = 0.04
 BURNT_SHARE = 0.25
 """A plate burnt out so far has no characters left to tell it by; it tells about the light alone."""
-SQUARE_ASPECT = (1.2, 2.2)
-LETTERING_WIDTHS, LETTERING_HEIGHTS = 0.8, 2.5
-"""A narrower box so near to a wider one is the dealer's name below the plate."""
-NS_PER_S = 1_000_000_000
 
 Look = Callable[[Plane, PlateBox], PlateBox | None]
 
@@ -249,34 +244,6 @@ class Survey:
             "confidence": _median(row["confidence"] for row in self._recent),
             "clock_offset_ms": last["clock"]["offset_ms"] if last["clock"]["source"] != "free" else None,
         }
-
-
-def is_plausible(measured: PlateMeasures) -> bool:
-    """Whether it has characters as a plate has: badges and stickers that look like one tell nothing about the mount."""
-    char_px = measured.char_height_px
-    if measured.contrast < CONTRAST_MIN:
-        return False
-    if not measured.one_line:
-        return SQUARE_ASPECT[0] < measured.width_px / max(measured.height_px, 1.0) < SQUARE_ASPECT[1]
-    return char_px is not None and CHAR_SHARE[0] < char_px / measured.width_px < CHAR_SHARE[1]
-
-
-def without_lettering(found: Sequence[PlateBox]) -> Iterator[PlateBox]:
-    """The boxes without a dealer's name on the holder of a wider plate."""
-    for box in found:
-        x, y = _centre(box)
-        wider = (other for other in found if other.width_px > 1.3 * box.width_px)
-        if not any(
-            abs(_centre(w)[0] - x) < LETTERING_WIDTHS * w.width_px
-            and abs(_centre(w)[1] - y) < LETTERING_HEIGHTS * w.height_px
-            for w in wider
-        ):
-            yield box
-
-
-def _centre(box: PlateBox) -> tuple[float, float]:
-    x1, y1, x2, y2 = box.bounds
-    return (x1 + x2) / 2, (y1 + y2) / 2
 
 
 def sharpness(pixels: Plane) -> float:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -21,10 +20,13 @@ from cryptography.x509.oid import NameOID
 
 from anpr_node.claim.document import Claim
 from anpr_node.errors import AnprError, RefusedByPolicy
+from anpr_node.whole_file import sync_folder, write_whole
 
 FOLDER = Path("/etc/anpr-node")
 FLAG = "site.toml"
 FIRST_UID = 2000
+SECRET, PUBLIC = 0o600, 0o644
+"""Modes of what is written."""
 SUDO_ROLES = frozenset({"service"})
 NETWORK = "[Match]\nName=en* eth* vec*\n\n[Network]\nLLMNR=no\nMulticastDNS=no\n"
 
@@ -47,8 +49,9 @@ def write(claim: Claim, folder: Path = FOLDER) -> str:
     try:
         _replace_folder(folder / "site", _site_files(claim))
         request = _identity(claim, folder / "identity")
-        _write(folder / "node.toml", as_toml(claim.node_toml()))
-        _write(folder / FLAG, as_toml({"node": claim.node.model_dump(), "user": {"name": claim.user.name}}))
+        write_whole(folder / "node.toml", as_toml(claim.node_toml()), mode=PUBLIC)
+        flag = as_toml({"node": claim.node.model_dump(), "user": {"name": claim.user.name}})
+        write_whole(folder / FLAG, flag, mode=PUBLIC)
     except OSError as error:
         raise AnprError(f"the claim cannot be written: {error}; is the data partition there?") from error
     return request
@@ -95,7 +98,7 @@ def _identity(claim: Claim, folder: Path) -> str:
         pem = made.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        _write(key_path, pem.decode("ascii"), 0o600)
+        write_whole(key_path, pem, mode=SECRET)
     key = serialization.load_pem_private_key(key_path.read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     names = [x509.NameAttribute(NameOID.COMMON_NAME, claim.node.id)]
@@ -105,7 +108,7 @@ def _identity(claim: Claim, folder: Path) -> str:
         names.append(x509.NameAttribute(NameOID.COUNTRY_NAME, claim.certificate.country))
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names)).sign(key, hashes.SHA256())
     text = request.public_bytes(serialization.Encoding.PEM).decode("ascii")
-    _write(folder / "node.csr.pem", text)
+    write_whole(folder / "node.csr.pem", text, mode=PUBLIC)
     return text
 
 
@@ -166,24 +169,7 @@ def _replace_folder(target: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         path = fresh / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, text, 0o600 if name == "accounts" else 0o644)
+        write_whole(path, text, mode=SECRET if name == "accounts" else PUBLIC)
     shutil.rmtree(target, ignore_errors=True)  # there is none but of a claim that was cut off
     fresh.replace(target)
-
-
-def _write(path: Path, text: str, mode: int = 0o644) -> None:
-    """A file that is there whole, and stays there."""
-    fresh = path.with_name(path.name + ".new")
-    with contextlib.suppress(FileNotFoundError):
-        fresh.unlink()
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)

@@ -20,7 +20,9 @@ from anpr_node.errors import AnprError, RefusedByPolicy
 @click.option("--console", is_flag=True, help="Ask for everything here, then start the node anew.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), default=Path("/etc/anpr-node"), hidden=True)
 def claim(path: Path | None, console: bool, folder: Path) -> None:
-    """Give this node its owner: name, site, network, first person, keys. Once, and for root only.
+    """Give this node its owner, once: name, network, first person.
+
+    For root only. It takes the site and keys as well, from a file or asked for here.
 
     \b
     anpr-node claim --file anpr-provision.toml
@@ -65,9 +67,10 @@ def _hand_over(path: Path, request: str) -> None:
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0, max=86_400), default=0.0,
               help="Seconds to wait until it is healthy.")  # fmt: skip
 def health(settings: Settings, wait_s: float) -> None:
-    """Whether this node does its work: frames move, the store opens, the clock is sane, the back office was reached.
+    """Whether this node does its work. Exit code 1 when not.
 
-    Exit code 1 when not. It confirms an update; `anpr-node check` is the one for a person.
+    Frames move, the store opens, the clock is sane, the back office was reached. It confirms an update; `anpr-node
+    check` is the one for a person.
     """
     from anpr_node import health as standing
 

@@ -12,10 +12,11 @@ from anpr_node.config import Settings
 @with_settings
 @click.option("--port", help="A serial device, or - for this terminal. Default: console.port of the settings.")
 def console(settings: Settings, port: str | None) -> None:
-    """The technician's console: look, install, change settings, test, repair; docs/console.md.
+    """The technician's console: look, install, set, test, repair.
 
-    On a serial port it stays, and asks everybody for name and password. With --port - it serves this terminal once;
-    without a running node it starts the simulated roadside beside it, to try things out.
+    Every command of it stands in docs/console.md. On a serial port it stays, and asks everybody for name and password.
+    With --port - it serves this terminal once; without a running node it starts the simulated roadside beside it, to
+    try things out.
 
     \b
     anpr-node console --port -

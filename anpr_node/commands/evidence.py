@@ -14,7 +14,7 @@ from anpr_node.config import Settings
 
 @main.group()
 def evidence() -> None:
-    """One read as a signed package: pictures, record, hashes, audit extract."""
+    """One read as a signed package: pictures, row, hashes, audit."""
 
 
 @evidence.command("export")
@@ -26,7 +26,7 @@ def evidence() -> None:
 @click.option("--decision", "decision_ref", help="The prosecutor's decision, for older reads.")
 @click.option("--recipient", default="", help="Who gets it; written down.")
 def evidence_export(settings: Settings, read_id: str, out: Path | None, recipient: str, **why: Any) -> None:
-    """Write the read READ_ID (last column of a search) as a package that anybody can verify.
+    """Write a read as a package that anybody can verify. READ_ID: last column of a search.
 
     \b
     anpr-node evidence export 019ab… --reason "burglary Rue Haute" --case LI.17.2026/1234 --recipient "BOB Waremme"
@@ -48,9 +48,12 @@ def evidence_export(settings: Settings, read_id: str, out: Path | None, recipien
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--signer", help="The fingerprint that must have signed; ask the node's owner for it.")
 def evidence_verify(file: Path, signer: str | None) -> None:
-    """Check a package FILE: signature, every file's hash, and that nothing was added or left out.
+    """Check a package FILE: signature, hashes, nothing added or left out.
 
     Exit code 1 when it is not what the node signed. Without --signer it is whole, but by whom is for you to compare.
+
+    \b
+    anpr-node evidence verify READ_ID.zip --signer FINGERPRINT
     """
     from anpr_node import evidence as packages
 
@@ -67,9 +70,10 @@ def evidence_verify(file: Path, signer: str | None) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A folder for the files.")
 @click.option("--signer", help="The fingerprint that must have signed, as for verify.")
 def evidence_open(file: Path, key: Path, out: Path, signer: str | None) -> None:
-    """Open a package FILE of a sealed read with the back office's private key. For the back office, not for the node.
+    """Open a package FILE of a sealed read, at the back office.
 
-    Checks the package first, as verify does; then writes record.json and the pictures into a folder.
+    It takes the back office's private key, which no node has. Checks the package first, as verify does; then writes
+    record.json and the pictures into a folder.
 
     \b
     anpr-node evidence open READ_ID.zip --key office-private.pem --out opened/

@@ -20,7 +20,6 @@ from anpr_node.commands.guard import Guarded
 from anpr_node.config import Settings, load
 from anpr_node.errors import AnprError, PowerCycleNeeded, RefusedByPolicy
 
-NS_PER_S = 1_000_000_000
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 

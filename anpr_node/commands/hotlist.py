@@ -1,4 +1,4 @@
-"""The commands of `anpr-node hotlist`: they parse arguments, call one function, print its result.
+"""`anpr-node hotlist import`, `update`, `list`, `status`, `preview`, `sign`: the lists; hits are in hits.py.
 
 Plates are shown only where somebody gives a reason, and silent entries of lists in force never.
 """
@@ -178,7 +178,7 @@ def preview(
     case_ref: str,
     decision_ref: str | None,
 ) -> None:
-    """Show what LIST would have given on the stored reads of the past days.
+    """Show what LIST would have given on the reads of the past days.
 
     \b
     anpr-node hotlist preview stolen --near --reason "tolerance" --case ADM/7
@@ -202,63 +202,6 @@ def preview(
         )
     by_how = Counter(match.how for _, match in found)
     click.echo(f"{len(found)} hits in {days:g} days: " + (", ".join(f"{n} {how}" for how, n in by_how.items()) or "-"))
-
-
-@hotlist.command("hits")
-@with_settings
-@click.option("--all", "everything", is_flag=True, help="Also those that a person has verified.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Rows at most.")
-def hits_(settings: Settings, everything: bool, limit: int) -> None:
-    """List the hits that nobody has verified yet; plates are not shown."""
-    from anpr_node.hotlist import verdicts
-    from anpr_node.store.database import use_store
-
-    with use_store(settings.state_folder) as database:
-        found = verdicts.hits(database, limit, unverified=not everything)
-    click.echo(f"{'UTC':<21}{'hit':<38}{'list':<14}{'category':<14}{'match':<15}{'relay':<10}verdict")
-    for hit in found:
-        relay = hit.held_back or (f"{hit.relay_latency_us / 1000:.0f} ms" if hit.relay_latency_us is not None else "-")
-        doubt = ", read corrected" if hit.corrected else ""
-        verdict = f"{hit.verdict} by {hit.verified_by}" if hit.verdict else f"unverified{doubt}"
-        click.echo(
-            f"{moment_of(hit.raised_at_ns)}  {hit.hit_id:<38}{hit.list_id:<14}{hit.category:<14}{hit.match:<15}"
-            f"{relay:<10}{verdict}"
-        )
-
-
-@hotlist.command()
-@with_settings
-@click.argument("hit_id", metavar="HIT")
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), default=".", help="For the pictures.")
-@click.option("--reason", default="", help="Why you look; needed, and written down.")
-@click.option("--decision", "decision_ref", help="The prosecutor's decision, for older hits.")
-def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_ref: str | None) -> None:
-    """Show what was read at a HIT and write its pictures: compare them before you verify."""
-    from anpr_node.hotlist import verdicts
-    from anpr_node.store.database import use_store
-
-    with use_store(settings.state_folder) as database:
-        vrm, paths = verdicts.look(database, settings, hit_id, folder, by_me(reason, decision_ref=decision_ref))
-    click.echo(f"read {vrm}")
-    for path in paths:
-        click.echo(str(path))
-
-
-@hotlist.command()
-@with_settings
-@click.argument("hit_id", metavar="HIT")
-@click.option("--confirmed", "verdict", flag_value="confirmed", help="Picture and entry are the same vehicle.")
-@click.option("--not-this-vehicle", "verdict", flag_value="not this vehicle", help="They are not.")
-def verify(settings: Settings, hit_id: str, verdict: str | None) -> None:
-    """Write down what you found on a HIT after comparing the pictures; your name stands beside it."""
-    from anpr_node.hotlist import verdicts
-    from anpr_node.store.database import use_store
-
-    if verdict is None:
-        raise click.UsageError("say what you found: --confirmed or --not-this-vehicle")
-    with use_store(settings.state_folder) as database:
-        verdicts.verify(database, settings.state_folder, hit_id, verdict, by_me(""))  # type: ignore[arg-type]
-    click.echo(f"hit {hit_id}: {verdict}")
 
 
 @hotlist.command()

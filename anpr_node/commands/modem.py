@@ -13,16 +13,19 @@ from anpr_node.config import Settings, load
 @main.group(invoke_without_command=True)
 @click.pass_context
 def modem(ctx: click.Context) -> None:
-    """The LTE modem: signal, registration, operator, temperature, data link, text messages. Alone: how it stands."""
+    """The LTE modem. Without a command: how it stands."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(modem_status, settings=load(None), as_json=False)
 
 
 @modem.command("status")
 @with_settings
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 def modem_status(settings: Settings, as_json: bool) -> None:
-    """How the modem stands. A running node is asked; without one, the modem itself."""
+    """How the modem stands: signal, operator, link, messages.
+
+    A running node is asked; without one, the modem itself.
+    """
     from anpr_node import modem_visit
 
     row = modem_visit.standing(settings)
@@ -32,7 +35,10 @@ def modem_status(settings: Settings, as_json: bool) -> None:
 @modem.command("ping")
 @with_settings
 def modem_ping(settings: Settings) -> None:
-    """Whether the far end of the data link answers: opens a connection to modem.probe. Exit code 1 when not."""
+    """Whether the far end of the data link answers. Exit code 1 when not.
+
+    It opens a connection to modem.probe of the settings.
+    """
     from anpr_node import modem_visit
 
     click.echo(modem_visit.ping(settings))

@@ -19,7 +19,7 @@ from anpr_node.config import Settings
 @click.option("--light", type=click.Choice(["night", "day"]), default="night", help="Infra-red night, or daylight.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, help="Another seed, other traffic.")
 def demo(seconds: float | None, light: str, seed: int) -> None:
-    """Run the whole node on the simulated roadside, live in the terminal.
+    """Run the whole node on a simulated road, live in the terminal.
 
     Vehicles drive through a rendered scene; the node detects, reads, votes, stores, and closes the relay when a plate
     is on the demonstration hotlist. Everything is kept in a folder that disappears afterwards.
@@ -46,10 +46,13 @@ def run(settings: Settings) -> None:
 
 @main.command()
 @with_settings
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--prometheus", is_flag=True, help="As Prometheus text, for a scraper.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option("--prometheus", is_flag=True, help="As text for Prometheus, for a scraper.")
 def status(settings: Settings, as_json: bool, prometheus: bool) -> None:
-    """How the node stands: running or not, reads, hits, sinks, lists, disk. Works beside a running node."""
+    """How the node stands: reads, hits, alarms, sinks, lists, disk.
+
+    Works beside a running node, and without one.
+    """
     from anpr_node import status as standing
     from anpr_node.uplink.prometheus import as_prometheus
 
@@ -63,9 +66,10 @@ def status(settings: Settings, as_json: bool, prometheus: bool) -> None:
 @main.command()
 @with_settings
 def check(settings: Settings) -> None:
-    """Test configuration, models, wiring, clock, store and disk: OK, WARN or FAIL, and what to do.
+    """Test configuration, models, wiring, camera, clock, store, uplink.
 
-    Exit code 1 when anything fails. Do not run it beside a running node: it claims the pins.
+    And lists, modem, disk, people, encryption. Each is OK, WARN or FAIL, with what to do. Exit code 1 when anything
+    fails. Do not run it beside a running node: it claims the pins.
     """
     from anpr_node import check as self_test
 

@@ -111,10 +111,15 @@ def _meta(reader: Any, load_s: float) -> dict[str, Any]:
 @click.option("--jsonl", type=click.Path(path_type=Path, dir_okay=False), help="Write the results to this file.")
 @click.option("--realtime", is_flag=True, help="At the recording's own rate, dropping frames as a camera would.")
 def replay(settings: Settings, clips: tuple[Path, ...], jsonl: Path | None, realtime: bool) -> None:
-    """Run CLIPS (or folders of frames) through the whole pipeline, as the node would.
+    """Read the vehicles in CLIPS, through the whole pipeline.
 
-    Prints one JSON object per vehicle read, one per clip, and a last one with totals. Nothing is stored.
-    A read's last_s is the last sighting before it was published: the vehicle may stay in view for longer.
+    A folder of pictures is a clip as well: its frames by name. Prints one JSON object per vehicle read, one per clip,
+    and a last one with totals. Nothing is stored. A read's last_s is the last sighting before it was published: the
+    vehicle may stay in view for longer.
+
+    \b
+    anpr-node replay clip.mp4
+    anpr-node replay clips/ --jsonl reads.jsonl
     """
     from anpr_node import clips as recordings
     from anpr_node.errors import ClipError

@@ -15,7 +15,7 @@ import click
 
 from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
-from anpr_node.commands.search import MOMENTS, moment_of, ns_of
+from anpr_node.commands.search import MOMENTS, NOT_BEFORE, moment_of, ns_of
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
 
@@ -35,12 +35,17 @@ def audit() -> None:
 
 @audit.command("show")
 @with_settings
-@click.option("--from", "from_", type=click.DateTime(MOMENTS), help="Not before, UTC.")
+@click.option("--from", "from_", type=click.DateTime(MOMENTS), metavar="MOMENT", help=NOT_BEFORE)
 @click.option("--actor", help="Only what this person did.")
 @click.option("--action", help="Only this, e.g. search.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with every field.")
 def audit_show(settings: Settings, from_: object, actor: str | None, action: str | None, as_json: bool) -> None:
-    """Show the audit, oldest first. Looking at it is written down as well."""
+    """Show the audit, oldest first. Looking at it is written down as well.
+
+    \b
+    anpr-node audit show --from 2026-11-01 --actor jan
+    anpr-node audit show --action search --json
+    """
     from anpr_node import audit as log
     from anpr_node.search import readable
 
@@ -89,7 +94,15 @@ def _heads(given: tuple[str, ...]) -> tuple[str, ...]:
 @click.option("--anchor", "anchors", multiple=True, callback=lambda _ctx, _param, given: _heads(given),
               help="A head kept elsewhere, SEQ:HASH; may be given several times.")  # fmt: skip
 def audit_verify(settings: Settings, anchors: tuple[str, ...]) -> None:
-    """Check that no line was altered, removed, inserted, reordered or cut off; exit code 1 and which if one was."""
+    """Check that no line was altered, taken out, put in or cut off.
+
+    Exit code 1 when one was, and which. The last word printed is the head: kept elsewhere, it proves later that nothing
+    before it was changed. Every heartbeat carries it to the sinks.
+
+    \b
+    anpr-node audit verify
+    anpr-node audit verify --anchor SEQ:HASH
+    """
     from anpr_node import audit as log
 
     lines, flaws = log.verify(settings.state_folder, anchors)
@@ -156,6 +169,8 @@ def user_list(settings: Settings) -> None:
     for name, role, login, has_password in named:
         ways = [f"account {login}"] * (login is not None) + ["password"] * has_password
         click.echo(f"{name:<20}{role:<14}{', '.join(ways)}")
+    if not named:
+        click.echo("nobody is named yet; the first: anpr-node user add NAME --role service --login ACCOUNT", err=True)
 
 
 @user.command("remove")
@@ -179,14 +194,15 @@ def user_remove(settings: Settings, name: str) -> None:
 @with_settings
 @click.option("--believe-clock", is_flag=True, help="The date is right, although no time source vouches for it.")
 def purge(settings: Settings, believe_clock: bool) -> None:
-    """Delete now what is over age, overwrite it and empty the log; the running node does it every ten minutes.
+    """Delete what is over age, and overwrite it. The running node does it every ten minutes.
 
-    A clock that runs free and is days ahead of the record deletes nothing (exit code 3): look at the date first, and
-    say --believe-clock where it is right.
+    The store's log is emptied as well. A clock that runs free and is days ahead of the record deletes nothing (exit
+    code 3): look at the date first, and say --believe-clock where it is right.
     """
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store import day_keys, retention
+    from anpr_node.keeper import delete_beside
+    from anpr_node.store import retention
     from anpr_node.store.database import use_store
     from anpr_node.store.scrub import scrub_all
 
@@ -198,8 +214,7 @@ def purge(settings: Settings, believe_clock: bool) -> None:
         purged = retention.purge(database, terms, now_ns)
         retention.shrink(database)
         clean = scrub_all(database, folder)
-    aside = retention.delete_set_aside(folder, terms, now_ns)
-    day_keys.erase(folder, terms.longest_days, now_ns)
+    aside = delete_beside(folder, terms, now_ns)
     detail = {"believed_clock_days_ahead": leap_days} if leap_days else {}
     log.append(folder, log.Entry(acting().name, "purge", rows=purged, detail=detail))
     click.echo(
@@ -226,7 +241,7 @@ def _leap_days(database: Database, clock: Clock, believe_clock: bool) -> int:
 
 @main.group()
 def store() -> None:
-    """The record itself."""
+    """The files of the record: encryption."""
 
 
 @store.command("encrypt")
@@ -234,9 +249,13 @@ def store() -> None:
 @click.option("--key", "key_path", type=click.Path(dir_okay=False, path_type=Path), required=True,
               help="Where the key is, or is to be made: not on the card.")  # fmt: skip
 def store_encrypt(settings: Settings, key_path: Path) -> None:
-    """Encrypt the record with the key of a file, which is made if it is not there. Stop the node first.
+    """Encrypt the record with the key of a file. Stop the node first.
 
-    The state folder gets a link to the key. Without the key nobody reads the record again: keep a copy in a safe.
+    The key is made if it is not there. The state folder gets a link to the key. Without the key nobody reads the record
+    again: keep a copy in a safe.
+
+    \b
+    anpr-node store encrypt --key /media/key/store.key
     """
     from anpr_node import audit as log
     from anpr_node.store.encrypting import encrypt

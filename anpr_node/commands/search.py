@@ -11,23 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anpr_node.commands.group import NS_PER_S, main, with_settings
+from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.config import Settings
 from anpr_node.errors import QueryError
+from anpr_node.units import NS_PER_S
 
 if TYPE_CHECKING:
     from anpr_node.store.finding import FoundRead
 
 DIRECTIONS = ("approaching", "receding", "unknown")
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]
+NOT_BEFORE = "Not before then, UTC, e.g. 2026-11-29 or 2026-11-29T14:05."
 
 
 @main.command()
 @with_settings
 @click.argument("pattern")
-@click.option("--from", "from_", type=click.DateTime(MOMENTS), help="Not before, UTC.")
-@click.option("--to", type=click.DateTime(MOMENTS), help="Before, UTC.")
+@click.option("--from", "from_", type=click.DateTime(MOMENTS), metavar="MOMENT", help=NOT_BEFORE)
+@click.option("--to", type=click.DateTime(MOMENTS), metavar="MOMENT", help="Before then.")
 @click.option("--country", help="Only this country's plates, e.g. B or BE.")
 @click.option("--direction", type=click.Choice(DIRECTIONS), help="Only vehicles going this way.")
 @click.option("--category", help="Only reads that were hits of this category, e.g. seize.")
@@ -39,13 +41,14 @@ MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", 
 @click.option("--json", "shape", flag_value="json", help="One JSON object a line.")
 @click.option("--csv", "shape", flag_value="csv", help="Comma separated values.")
 def search(settings: Settings, pattern: str, near: bool, shape: str | None, **options: Any) -> None:
-    """Find reads by PATTERN: a plate, with ? for one character and * for any.
+    """Find reads by plate: ? is one character, * any number of them.
 
     Newest first. Times are UTC. Every search is written into the audit, also one that is refused (exit
     code 3) or that no read can fit (exit code 2).
 
     \b
     anpr-node search '1-ABC-*' --reason "burglary Rue Haute" --case LI.17.2026/1234
+    anpr-node search '1ABC123' --near --from 2026-11-29T14:05 --reason "theft" --case LI.17.2026/1235
     """
     from anpr_node import search as searching
     from anpr_node.drivers.clock import SystemClock

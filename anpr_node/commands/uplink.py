@@ -26,12 +26,11 @@ def uplink() -> None:
 
 @uplink.command("status")
 @with_settings
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 def uplink_status(settings: Settings, as_json: bool) -> None:
-    """Show what waits for each sink, since when, whether it answers, what it refused, and the bytes.
+    """Show what waits for each sink, since when, and whether it answers.
 
-    \b
-    anpr-node uplink status
+    Also what it refused, and the bytes of its budget.
     """
     from anpr_node.store.database import use_store
     from anpr_node.uplink.standing import as_lines, standing
@@ -63,7 +62,9 @@ def uplink_refused(settings: Settings, sink: str | None, as_json: bool) -> None:
 @click.option("--sink", help="Only what this one refused.")
 @click.option("--all", "everything", is_flag=True, help="All that was refused.")
 def uplink_retry(settings: Settings, ref: str | None, sink: str | None, everything: bool) -> None:
-    """Send again what was refused: one REF of `uplink refused`, or --all.
+    """Send again what was refused: one REF, or --all.
+
+    REF stands after the kind in `uplink refused`.
 
     \b
     anpr-node uplink retry --all --sink zone
@@ -88,7 +89,10 @@ def uplink_retry(settings: Settings, ref: str | None, sink: str | None, everythi
 @click.option("--reason", default="", help="Why it is needed; written down.")
 @click.option("--case", "case_ref", default="", help="For which case.")
 def uplink_overview(settings: Settings, read_id: str, reason: str, case_ref: str) -> None:
-    """Send the overview of READ_ID to the sinks that take overviews, without waiting for the night."""
+    """Send the overview of READ_ID now, without waiting for the night.
+
+    To the sinks that take overviews. READ_ID: last column of a search.
+    """
     from anpr_node import audit
     from anpr_node.errors import RefusedByPolicy
     from anpr_node.store.database import use_store
@@ -107,7 +111,9 @@ def uplink_overview(settings: Settings, read_id: str, reason: str, case_ref: str
 @uplink.command("schema")
 @with_settings
 def uplink_schema(settings: Settings) -> None:
-    """Print the ClickHouse tables for a sink of format clickhouse; what is older than the law allows goes by itself.
+    """Print the tables for a sink of format clickhouse.
+
+    What is older than the law allows goes from them by itself.
 
     \b
     anpr-node uplink schema | clickhouse-client --multiquery
@@ -118,7 +124,7 @@ def uplink_schema(settings: Settings) -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(0, 65535), required=True, help="0: any free one.")
+@click.option("--port", type=click.IntRange(0, 65535), required=True, help="To listen on; 0: any free one.")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where it is kept.")
 @click.option("--host", default="127.0.0.1", help="The address to listen on. Default: this machine alone.")
 @click.option("--token-file", type=FILE, help="Only nodes that know this token.")
@@ -129,9 +135,10 @@ def sink(
     port: int, folder: Path, host: str, token_file: Path | None, cert: Path | None, key: Path | None,
     client_ca: Path | None,
 ) -> None:  # fmt: skip
-    """Receive what nodes send in our JSON format: each item once, in FOLDER/sink.sqlite and FOLDER/pictures.
+    """Receive what nodes send in our JSON format.
 
-    It is made for trying out, for tests, and as the reference for other receivers: docs/uplink.md has the contract.
+    Each item is kept once, in FOLDER/sink.sqlite and FOLDER/pictures. It is made for trying out, for tests, and as the
+    reference for other receivers: docs/uplink.md has the contract.
 
     \b
     anpr-node sink --port 8080 --folder received

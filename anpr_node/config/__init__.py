@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,8 @@ def _explain(where: list[str], kind: str, message: str) -> str:
     key = ".".join(where) or "file"
     if kind == "extra_forbidden":
         return f"{key}: unknown key; known here: {', '.join(_known_keys(where[:-1]))}"
-    return f"{key}: {message.removeprefix('Value error, ')}{allowed(where)}"
+    limits = _range(_schema(where))
+    return f"{key}: {message.removeprefix('Value error, ')}{f' (allowed: {limits})' if limits else ''}"
 
 
 def _known_keys(section: list[str]) -> list[str]:
@@ -195,9 +197,23 @@ def _section(where: list[str]) -> type[BaseModel]:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else Settings
 
 
-def allowed(where: list[str]) -> str:
-    """The range of a numeric key, as ` (allowed: 1 to 120)`."""
-    schema = _section(where[:-1]).model_json_schema().get("properties", {}).get(where[-1] if where else "", {})
+def may_be(where: list[str]) -> str:
+    """What a key may be: `1 to 120`, `day, night`; empty where there is no end of it."""
+    schema = _schema(where)
+    if schema.get("type") == "boolean":
+        return "true, false"
+    choices = schema.get("enum") or schema.get("items", {}).get("enum") or ()
+    return ", ".join(str(each) for each in choices) or _range(schema)
+
+
+def _schema(where: list[str]) -> dict[str, Any]:
+    """A key as JSON schema has it; of one that may be left out, what it is else."""
+    properties = _section(where[:-1]).model_json_schema().get("properties", {})
+    schema: dict[str, Any] = properties.get(where[-1] if where else "", {})
+    return {**schema, **next(iter(schema.get("anyOf", ())), {})}
+
+
+def _range(schema: Mapping[str, Any]) -> str:
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
-    return f" (allowed: {low} to {high})" if low is not None and high is not None else ""
+    return f"{low} to {high}" if low is not None and high is not None else ""

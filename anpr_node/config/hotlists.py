@@ -24,18 +24,18 @@ class ListSection(Section):
     near: bool = Field(False, description="also match what the recogniser may have misread; for small, urgent lists")
     wildcard: bool = Field(False, description="entries may be patterns: ? is one character, * any")
     confidence_min: float = Field(0.0, ge=0, lt=1, description="reads below it match nothing here; for large lists")
-    category: str = "local"
-    priority: int | None = Field(None, ge=0, le=100)
-    actions: list[ListAction] | None = None
-    country: str | None = Field(None, pattern="^[A-Za-z]{1,3}$")
-    issuer: str = Field("", max_length=100)
+    category: str = Field("local", description="why its vehicles are watched: anpr_node/policy/categories.toml")
+    priority: int | None = Field(None, ge=0, le=100, description="instead of the category's")
+    actions: list[ListAction] | None = Field(None, description="instead of the category's")
+    country: str | None = Field(None, pattern="^[A-Za-z]{1,3}$", description="of its plates")
+    issuer: str = Field("", max_length=100, description="who answers for it")
     max_age_h: float | None = Field(None, gt=0, le=8760, description="older than this raises an alarm")
     look_back_h: float = Field(0.0, ge=0, le=8760, description="new entries are matched against reads so old")
-    format: ListFormat = "csv"
+    format: ListFormat = Field("csv", description="how its files are written: docs/hotlists.md")
     columns: dict[str, str | int] = Field({}, description="for format = 'columns': our column = theirs, or its number")
-    delimiter: str = Field(";", min_length=1, max_length=1)
-    header: bool = True
-    encoding: str = "utf-8-sig"
+    delimiter: str = Field(";", min_length=1, max_length=1, description="for format = 'columns'")
+    header: bool = Field(True, description="for format = 'columns': the first row has the columns' names")
+    encoding: str = Field("utf-8-sig", description="of its files")
     dates: str | None = Field(None, description="how the columns' dates are written, e.g. %d.%m.%Y; else ISO 8601")
     url: str | None = Field(None, description="of the signed manifest, https://")
     public_key: str | None = Field(None, description="Ed25519, base64 of 32 bytes; then unsigned files are refused")
@@ -66,13 +66,13 @@ class ListSection(Section):
 
 
 class HotlistsSection(Section):
-    """All hotlists. A list that is not described in `lists` has the defaults of ListSection."""
+    """All hotlists. A list that `lists` does not describe has the defaults."""
 
     ca_file: str | None = Field(None, description="certificates that downloads trust, instead of the system's")
     skip: list[str] = Field([], description="texts that never hit: known false friends such as 190 or TAXI")
     repeat_s: float = Field(120.0, ge=0, le=86_400, description="the same vehicle signals once in this time")
     relay_per_minute_max: int = Field(6, ge=1, le=60, description="more hits than this are stored, and not signalled")
-    lists: dict[str, ListSection] = Field({})
+    lists: dict[str, ListSection] = Field({}, description="a table for each list: [hotlists.lists.NAME]")
 
     @model_validator(mode="after")
     def _names_are_file_names(self) -> HotlistsSection:
@@ -96,7 +96,7 @@ class SmsSection(Section):
     place: str = Field("", max_length=40, description="what the message calls this place; the node's id unless set")
     after_s: float = Field(30.0, ge=0, le=3600, description="the back office has so long to take the hit")
     until_s: float = Field(900.0, ge=10, le=86_400, description="older hits are not told any more")
-    per_hour_max: int = Field(10, ge=1, le=100)
+    per_hour_max: int = Field(10, ge=1, le=100, description="messages in an hour")
 
     @model_validator(mode="after")
     def _numbers_are_international(self) -> SmsSection:

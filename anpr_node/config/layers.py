@@ -4,7 +4,7 @@
     node.d/tool.toml     written by the console; earlier ones stand in node.d/kept/
     node.d/trial.json    values on trial: they count until their time is over, or the node's machine starts anew
 
-Whole files are replaced in one step. What the values mean and may be is config's business.
+What the values mean and may be is config's business.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from anpr_node.errors import ConfigError
+from anpr_node.whole_file import write_whole
 
 Values = dict[str, Any]
 """Section to key to value, as TOML gives it."""
@@ -116,7 +117,7 @@ def start_trial(source: Path, values: Values, seconds: float, by: str) -> Trial:
     trial = Trial(values, boot_s() + seconds, by)
     row = {"values": values, "ends_s": trial.ends_s, "by": by, "boot_id": _boot_id()}
     with locked(source):
-        _replace(folder_of(source) / "trial.json", json.dumps(row, indent=1))
+        write_whole(folder_of(source) / "trial.json", json.dumps(row, indent=1))
     return trial
 
 
@@ -145,7 +146,7 @@ def undo(source: Path, by: str, now_s: float) -> Saved | None:
             return None
         back_to = kept[0]
         back_to.path.unlink()
-        _replace(
+        write_whole(
             folder_of(source) / "tool.toml", _text(back_to.values, by, now_s, f"undone; as before: {back_to.what}")
         )
         return back_to
@@ -181,8 +182,8 @@ def _write_tool(source: Path, values: Values, by: str, now_s: float, what: str) 
     kept.mkdir(parents=True, exist_ok=True)
     number = 1 + max((int(p.stem.removeprefix("tool-")) for p in kept.glob("tool-*.toml")), default=0)
     earlier = path.read_text(encoding="utf-8") if path.exists() else _text({}, "-", now_s, "nothing saved yet")
-    _replace(kept / f"tool-{number:06d}.toml", earlier)
-    _replace(path, _text(values, by, now_s, what))
+    write_whole(kept / f"tool-{number:06d}.toml", earlier)
+    write_whole(path, _text(values, by, now_s, what))
     for old in sorted(kept.glob("tool-*.toml"))[:-KEPT_MAX]:
         old.unlink()
 
@@ -235,21 +236,6 @@ def locked(source: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror}; nothing was changed") from error
-    finally:
-        os.close(handle)
-
-
-def _replace(path: Path, text: str) -> None:
-    """The whole file or the old one, whatever happens to the supply."""
-    fresh = path.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)
 

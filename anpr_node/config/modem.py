@@ -16,16 +16,18 @@ PIN_DIGITS = range(4, 9)
 class ModemSection(Section):
     """The modem. The data link itself is made by the operating system; here it is only watched."""
 
-    kind: Literal["none", "simulated", "serial"] = "none"
+    kind: Literal["none", "simulated", "serial"] = Field("none", description="serial: by AT commands on `device`")
     device: str = Field("/dev/anpr-modem", min_length=1, description="a name that stays: hw/udev/75-anpr-modem.rules")
     interface: str = Field("wwan0", pattern=r"^[A-Za-z0-9_.-]{1,15}$", description="the data link's network interface")
     pin_file: str | None = Field(None, description="a file with the card's PIN and nothing else, for the node alone")
-    message_format: Literal["pdu", "text"] = "pdu"
+    message_format: Literal["pdu", "text"] = Field(
+        "pdu", description="how messages are handed to it; text for modems that know no pdu"
+    )
     look_s: float = Field(10.0, ge=1, le=600, description="signal, operator and so on are asked so often")
     probe: str = Field("", description="address and port that answer, as 192.0.2.1:443: tried while the link is up")
-    probe_s: float = Field(300.0, ge=10, le=86_400)
+    probe_s: float = Field(300.0, ge=10, le=86_400, description="and so often")
     power_fitted: bool = Field(False, description="a relay in the modem's supply; see hw/modem.md")
-    power_pin: int = Field(26, ge=2, le=27)
+    power_pin: int = Field(26, ge=2, le=27, description="that relay's pin")
     power_off_s: float = Field(10.0, ge=1, le=60, description="the supply is cut for so long")
 
     @model_validator(mode="after")

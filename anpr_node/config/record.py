@@ -23,7 +23,7 @@ class StoreSection(Section):
 class PolicySection(Section):
     """The law the node lives under; anpr_node/policy/retention.toml has the terms and their sources."""
 
-    preset: Literal["BE", "NL", "FR", "UK", "DE"] = "BE"
+    preset: Literal["BE", "NL", "FR", "UK", "DE"] = Field("BE", description="the country's terms: docs/record.md")
     reads_days: int | None = Field(None, ge=0, le=365, description="shorter than the preset's, never longer")
     hits_days: int | None = Field(None, ge=0, le=365, description="the same for reads that are on a list")
 

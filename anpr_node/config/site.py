@@ -12,18 +12,26 @@ from anpr_node.config.section import Section
 class NodeSection(Section):
     """Who this node is."""
 
-    id: str = Field("node-1", min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")
-    lane: str = Field("1", min_length=1, max_length=20)
-    board: Literal["pc", "raspberry-pi-4", "raspberry-pi-5", "jetson-orin"] = "pc"
+    id: str = Field(
+        "node-1",
+        min_length=1,
+        max_length=40,
+        pattern=r"^[A-Za-z0-9._-]+$",
+        description="what everybody calls it: on reads, packages, messages",
+    )
+    lane: str = Field("1", min_length=1, max_length=20, description="the lane that it watches")
+    board: Literal["pc", "raspberry-pi-4", "raspberry-pi-5", "jetson-orin"] = Field(
+        "pc", description="what it runs on: docs/boards.md"
+    )
 
 
 class SiteSection(Section):
     """The place: what the register of cameras asks for, and the lengths that hints are computed from."""
 
     place: str = Field("", max_length=80, description="street and number, or kilometre and direction")
-    camera_type: Literal["fixed", "temporary", "mobile"] = "fixed"
+    camera_type: Literal["fixed", "temporary", "mobile"] = Field("fixed", description="as the register has it")
     purpose: str = Field("", max_length=120, description="as in the authorisation")
-    authorisation_ref: str = Field("", max_length=60)
+    authorisation_ref: str = Field("", max_length=60, description="its number or reference")
     authorisation_date: str = Field("", max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="YYYY-MM-DD")
     responsible_officer: str = Field("", max_length=80, description="who answers for the camera: mandatory in Belgium")
     lens_mm: float = Field(18.0, ge=2, le=200, description="focal length of the lens that is fitted")

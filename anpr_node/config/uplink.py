@@ -21,15 +21,17 @@ class UplinkSection(Section):
     """What all sinks share: the link and what it may cost, and what is said about the site."""
 
     interface: str | None = Field(None, max_length=15, description="nothing is tried while this one is down: wwan0")
-    day_mb: float | None = Field(None, ge=0.1, le=1_000_000, description="reads and pictures stop at so many bytes")
-    month_mb: float | None = Field(None, ge=1, le=10_000_000)
-    overviews: Literal["request", "night"] = "request"
+    day_mb: float | None = Field(None, ge=0.1, le=1_000_000, description="reads and pictures stop at so many MB a day")
+    month_mb: float | None = Field(None, ge=1, le=10_000_000, description="the same for a calendar month")
+    overviews: Literal["request", "night"] = Field(
+        "request", description="request: only those that somebody asks for; night: all of them, by night"
+    )
     night_utc: tuple[int, int] = Field((21, 4), strict=False, description="from which hour to which overviews go")
-    heartbeat_s: float = Field(60.0, ge=5, le=3600)
+    heartbeat_s: float = Field(60.0, ge=5, le=3600, description="so often every sink is told how the node stands")
     prometheus_file: str | None = Field(None, description="figures as Prometheus text, written with each heartbeat")
     place: str = Field("", max_length=100, description="what the site is called; the node's id unless set")
-    latitude: float | None = Field(None, ge=-90, le=90)
-    longitude: float | None = Field(None, ge=-180, le=180)
+    latitude: float | None = Field(None, ge=-90, le=90, description="degrees, for formats that want a place")
+    longitude: float | None = Field(None, ge=-180, le=180, description="degrees")
     heading_deg: float | None = Field(None, ge=0, lt=360, description="where vehicles that approach drive to")
     company_id: str = Field("", max_length=100, description="for openalpr")
     camera_number: int = Field(1, ge=1, le=2_147_483_647, description="for openalpr, which knows cameras by number")
@@ -44,10 +46,10 @@ class UplinkSection(Section):
 class SinkSection(Section):
     """One receiver. Secrets are in files of their own, because the settings stand in the audit."""
 
-    name: str = Field(pattern=SINK_NAME)
-    url: str = Field(min_length=8, max_length=500)
-    format: SinkFormat = "json"
-    kinds: list[SinkKind] = Field(["hits", "reads", "patches", "overviews"], min_length=1)
+    name: str = Field(pattern=SINK_NAME, description="by which `uplink status` and the audit call it")
+    url: str = Field(min_length=8, max_length=500, description="https://HOST/PATH")
+    format: SinkFormat = Field("json", description="what it understands: docs/uplink.md")
+    kinds: list[SinkKind] = Field(["hits", "reads", "patches", "overviews"], min_length=1, description="what it gets")
     categories: list[str] = Field([], description="hits of these alone; none named: of all")
     pictures: bool = Field(True, description="false: neither within hits nor by themselves")
     silent: bool | None = Field(None, description="gets silent hits; unless set, json and clickhouse do")
@@ -56,7 +58,9 @@ class SinkSection(Section):
     key_file: str | None = Field(None, description="and its key")
     token_file: str | None = Field(None, description="holds a bearer token; for clickhouse the password")
     user: str | None = Field(None, max_length=100, description="for clickhouse")
-    proxy: str | None = Field(None, pattern=r"^https?://", max_length=500)
+    proxy: str | None = Field(
+        None, pattern=r"^https?://", max_length=500, description="http://HOST:PORT on the way there"
+    )
     plain_http: bool = Field(False, description="http:// to another machine: everybody on the way reads it")
 
     @property

@@ -5,6 +5,7 @@ No plate is measured here. Where a step stands is kept elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from anpr_node import status as standing
@@ -69,7 +70,7 @@ def relay(context: Context) -> Ended:
 
 
 def link(context: Context) -> Ended:
-    """The clock's quality, and whether a back office is named and takes what waits."""
+    """The clock's quality, and whether each back office answers."""
     numbers = context.node.call("numbers")
     found = standing.collect(context.settings)
     simulated = context.settings.camera.kind == "simulated"
@@ -83,16 +84,24 @@ def link(context: Context) -> Ended:
     elif verdict != "OK":
         note += ": " + hint_for("clock_offset_ms", {"clock_offset_ms": offset}, context.measuring().site)
     context.terminal.say(f"{verdict:<5}{note}", indent=5)
-    sinks = _sinks(context)
+    offices = [office_of(sink) for sink in found["uplink"]["sinks"]] or [("OK", "no back office: the node works alone")]
+    for each, text in offices:
+        context.terminal.say(f"{each:<5}{text}", indent=5)
     waiting = f"{found['outbox']} rows wait to be sent"
-    context.terminal.say(f"OK   {sinks or 'no back office is named: the node works alone'}; {waiting}", indent=5)
-    return Ended(verdict, [], f"{note}; {sinks or 'no back office'}; {waiting}")
+    context.terminal.say(f"     {waiting}", indent=5)
+    return Ended(
+        worst([verdict, *(each for each, _ in offices)]), [], "; ".join([note, *(text for _, text in offices), waiting])
+    )
 
 
-def _sinks(context: Context) -> str:
-    uplink = getattr(context.settings, "uplink", None)
-    sinks = getattr(uplink, "sinks", None) if uplink is not None else None
-    return f"back office: {', '.join(sorted(sinks))}" if sinks else ""
+def office_of(sink: Mapping[str, Any]) -> tuple[Verdict, str]:
+    """How one sink of `anpr-node status --json` stands, and what to do."""
+    name = f"back office {sink['name']}"
+    if sink["failing_since_s"]:
+        return "FAIL", f"{name} fails: {sink['problem']}; see docs/uplink.md"
+    if sink["answered_s"] is None:
+        return "WARN", f"{name} was not asked yet: repeat `install link` in a minute"
+    return "OK", f"{name} answers"
 
 
 def lists(context: Context) -> Ended:

@@ -11,7 +11,7 @@ from typing import Any
 
 from anpr_node import config
 from anpr_node.config import Settings, layers
-from anpr_node.console.context import Context, NotUnderstood
+from anpr_node.console.context import Context
 from anpr_node.console.session_commands import asked
 from anpr_node.errors import AnprError, ConfigError, RefusedByPolicy
 
@@ -22,9 +22,7 @@ POLICY_RIGHT = "console policy"
 
 
 def parse_value(text: str, annotation: Any) -> Any:
-    """A value as TOML writes it; what is no TOML is a text. A - is no value."""
-    if text == "-":
-        return None
+    """A value as TOML writes it; what is no TOML is a text."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
@@ -66,19 +64,12 @@ def check_may(context: Context, section: str, key: str) -> None:
         raise RefusedByPolicy(problem)
 
 
-def expect_values(change: dict[str, Any]) -> None:
-    """Raises NotUnderstood for a key that was set to no value."""
-    if any(value is None for keys in change.values() for value in keys.values()):
-        raise NotUnderstood("no value (-) cannot be tried or saved: delete the key in node.toml, or `undo`")
-
-
 def keep(context: Context, change: dict[str, Any]) -> None:
     """Save a change, and let the node go over to it. Raises ConfigError and StoreError: then nothing is changed."""
     source = source_of(context)
     for section in change:
         check_may(context, section, section)
     checked(context, change)
-    expect_values(change)
     described = layers.describe(context.settings.model_dump(), change)
     context.note("save", change=described)
     layers.save(source, change, context.person.name, time.time(), ", ".join(described))

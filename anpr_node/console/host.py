@@ -22,6 +22,7 @@ from anpr_node.console.port import Disconnected, open_serial, open_terminal
 from anpr_node.console.session import Session
 from anpr_node.console.terminal import Terminal
 from anpr_node.errors import AnprError
+from anpr_node.whole_file import write_whole
 
 START_S = 30.0
 STOP_S = 20.0
@@ -69,7 +70,7 @@ def with_file(settings: Settings) -> Settings:
     path = settings.state_folder / "node.toml"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'[store]\nfolder = "{settings.state_folder}"\n', encoding="utf-8")
+        write_whole(path, f'[store]\nfolder = "{settings.state_folder}"\n')
     return load(path)
 
 

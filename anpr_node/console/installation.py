@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from anpr_node.calibration.verdicts import Judged, Verdict
 from anpr_node.errors import StoreError
+from anpr_node.whole_file import write_whole
 
 FILE_NAME = "installation.json"
 STEPS = (
@@ -41,13 +41,8 @@ def read(folder: Path) -> dict[str, Done]:
 def note(folder: Path, step: str, done: Done) -> None:
     """Keep a step's end. Raises StoreError."""
     rows = {name: asdict(each) for name, each in {**read(folder), step: done}.items()}
-    fresh = folder / f"{FILE_NAME}.new"
     try:
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(rows, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(folder / FILE_NAME)
+        write_whole(folder / FILE_NAME, json.dumps(rows, indent=1))
     except OSError as error:
         raise StoreError(f"the step cannot be kept: {error.strerror}") from error
 

@@ -9,9 +9,10 @@ from anpr_node import status as standing
 from anpr_node.calibration.verdicts import Judged, worst
 from anpr_node.console.context import Context, NotUnderstood
 from anpr_node.console.registry import command
+from anpr_node.console.terminal import side_by_side
 from anpr_node.errors import AnprError
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 LIVE = (
     "fps_share", "plate_width_px", "char_height_px", "roll_deg", "tilt_deg", "blur_px", "contrast", "saturated_share",
     "edge_px", "timeouts", "lost_share", "reads_per_vehicle", "confidence",
@@ -67,7 +68,7 @@ def live(context: Context, words: list[str]) -> None:
     while second < seconds:
         second += 1
         judged = look_once(context, LIVE)
-        context.terminal.say(" ".join(short(each) for each in judged), indent=2)
+        context.terminal.say(side_by_side(short(each) for each in judged), indent=2)
         if context.terminal.stopped(max(0.05, 1.0 - SEE_S)):
             break
     say_hints(context, survey.judged(LIVE))
@@ -149,8 +150,8 @@ def logs(context: Context, words: list[str]) -> None:
 
 @command("alarms", "look", "console look", "alarms", "what is wrong now, and what to do")
 def alarms(context: Context, _: list[str]) -> None:
-    """Each alarm that the supervision has raised: stall, strobe, dark, covered, blurred or moved view, heat, silence,
-    with what to do about it.
+    """Each alarm that is raised, with what to do about it: of camera, strobe, lens, mount, heat and silence, of overdue
+    lists and silent sinks, of the modem.
     """
     raised = context.node.call("numbers")["alarms"]
     for alarm in raised:

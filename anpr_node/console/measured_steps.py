@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from anpr_node.calibration.verdicts import Judged, Verdict, worst
 from anpr_node.console.context import Context
 from anpr_node.console.look_commands import look_once, short
+from anpr_node.console.terminal import side_by_side
 from anpr_node.console.test_commands import say_strobe
 
 if TYPE_CHECKING:  # models are loaded only when something is measured
@@ -54,9 +55,8 @@ def measure(context: Context, names: tuple[str, ...], ready: Ready, seconds: flo
     began_s = bad_since_s = time.monotonic()
     while True:
         judged = [*look_once(context, names), *_why_nothing(survey, names, time.monotonic() - began_s)]
-        context.terminal.say(
-            "  " + " | ".join(short(each) for each in judged) + f" | seen {survey.sightings}", indent=4
-        )
+        values = [*(short(each) for each in judged), f"seen {survey.sightings}"]
+        context.terminal.say("  " + side_by_side(values, "|"), indent=4)
         if not _is_bad(judged, survey.sightings + survey.burnt):
             bad_since_s = time.monotonic()
         is_over = time.monotonic() - bad_since_s > BAD_SECONDS or time.monotonic() - began_s > seconds

@@ -20,6 +20,7 @@ from anpr_node.console.drawing import in_characters
 from anpr_node.console.graphics import kitty, says_kitty, says_sixel, sixel
 from anpr_node.console.look_commands import short
 from anpr_node.console.registry import command
+from anpr_node.console.terminal import side_by_side
 from anpr_node.errors import AnprError
 from anpr_node.records import Plane, PlateBox
 from anpr_node.tap import Taken
@@ -89,7 +90,7 @@ def aim(context: Context, words: list[str]) -> None:
         boxes = _all_plates(context, taken[0])
         _draw(context, taken[0], shown_plane(taken[0].pixels, boxes, context.sees_plates), boxes, words)
         survey.see(AIM_WAIT_S / 2)
-        context.terminal.say("  " + " | ".join(short(each) for each in survey.judged(AIMED)), indent=4)
+        context.terminal.say("  " + side_by_side((short(each) for each in survey.judged(AIMED)), "|"), indent=4)
         if context.terminal.stopped(0.1):
             break
     if context.sees_plates:
@@ -137,7 +138,7 @@ def _draw(context: Context, frame: Taken, shown: Plane, boxes: list[PlateBox], w
     terminal.say(
         f"{columns}x{rows}, {frame.exposure_us} us, {'lit' if frame.illuminated else 'dark'}, "
         f"mean {frame.pixels.mean():.0f}, "
-        f"{len(frame.boxes)} plates"
+        f"plates: {len(frame.boxes)}"
     )
 
 

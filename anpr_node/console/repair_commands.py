@@ -26,7 +26,7 @@ from anpr_node.store.events import last_events
 COMMAND_S = 600.0
 EVENTS_IN_BUNDLE = 500
 WITHHELD = "(withheld)"
-PERSONAL = {("sms", "numbers"), ("site", "responsible_officer")}
+PERSONAL = {("sms", "numbers"), ("sms", "silent_numbers"), ("site", "responsible_officer")}
 """Settings that name people; the bundle goes without them."""
 
 

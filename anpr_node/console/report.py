@@ -19,9 +19,10 @@ from anpr_node.console.picture_commands import offer
 from anpr_node.errors import AnprError
 from anpr_node.evidence import fingerprint_of, pack
 from anpr_node.policy import calibration_limits
+from anpr_node.units import NS_PER_S
+from anpr_node.whole_file import write_whole
 
 SAMPLES = 10
-NS_PER_S = 1_000_000_000
 REGISTER = (
     ("place", "place"),
     ("camera_type", "camera type"),
@@ -54,7 +55,7 @@ def make_report(context: Context) -> None:
     }
     package = pack(files, context.folder, time.time_ns())
     context.note("report", verdict=sheet["verdict"])
-    (context.folder / "report.zip").write_bytes(package)
+    write_whole(context.folder / "report.zip", package)
     for line in text.splitlines():
         context.terminal.say(line, indent=4)
     for name in ("report.txt", "report.html"):

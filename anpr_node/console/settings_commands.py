@@ -18,7 +18,6 @@ from anpr_node.console.changing import (
     LEGAL,
     check_may,
     checked,
-    expect_values,
     keep,
     parse_value,
     reload_node,
@@ -104,9 +103,9 @@ def explain(context: Context, key: str) -> None:
     context.terminal.say(f"{key} = {_value(context, section, name)}")
     if about.description:
         context.terminal.say(f"  {about.description}")
-    limits = config.allowed([section, name])
-    if limits:
-        context.terminal.say(f"  {limits.strip()}")
+    choices = config.may_be([section, name])
+    if choices:
+        context.terminal.say(f"  may be: {choices}", indent=10)
     mark = origin(context, section, name)
     context.terminal.say(f"  from: {mark or 'built in'}; built in: {about.get_default(call_default_factory=True)!r}")
 
@@ -114,7 +113,7 @@ def explain(context: Context, key: str) -> None:
 @command("set", "settings", "console settings", "set SECTION.KEY VALUE", "change a setting, for `try` or `save`", _keys)
 def set_(context: Context, words: list[str]) -> None:
     """Checks the value against its range and lets it wait: nothing works otherwise yet. `try` lets it count for some
-    minutes, `save` for good, `undo` forgets it. A - stands for no value. Example: set camera.exposure_us 200.
+    minutes, `save` for good, `undo` forgets it. Example: set camera.exposure_us 200.
     """
     if len(words) < 2:
         raise NotUnderstood("set SECTION.KEY VALUE; see the keys with: show SECTION")
@@ -146,7 +145,6 @@ def try_(context: Context, words: list[str]) -> None:
     if not context.pending:
         raise NotUnderstood("nothing is set; begin with: set SECTION.KEY VALUE")
     checked(context, context.pending)
-    expect_values(context.pending)
     context.note("try", minutes=minutes, change=layers.describe(context.settings.model_dump(), context.pending))
     layers.start_trial(source, context.pending, minutes * 60, context.person.name)
     reload_node(context)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from anpr_node.console.line import Cancelled, Complete, EndOfInput, History, LineEditor
 from anpr_node.console.port import Port
 
 WIDTH = 80
+NO_BREAK = "\u00a0"
+"""A blank at which no line is folded."""
 POLL_S = 0.5
 PLAIN = str.maketrans({
     "°": " deg", "×": "x", "µ": "u", "–": "-", "…": "...", "é": "e", "è": "e", "ë": "e", "ö": "o", "ü": "u", "→": "->",
@@ -115,13 +117,22 @@ def plain(text: str) -> str:
     return text.translate(PLAIN).encode("ascii", "replace").decode()
 
 
+def side_by_side(values: Iterable[str], stroke: str = "") -> str:
+    """Values on one line, a stroke after each but the last; it is folded between them only."""
+    between = f"{NO_BREAK}{stroke} " if stroke else " "
+    return between.join(value.replace(" ", NO_BREAK) for value in values)
+
+
 def folded(text: str, width: int = WIDTH, indent: int = 0) -> list[str]:
     """Lines of at most `width` characters."""
-    text = plain(text)
-    if len(text) <= width:
-        return [text.rstrip()]
-    lead = len(text) - len(text.lstrip())
+    text = NO_BREAK.join(plain(part) for part in text.split(NO_BREAK))
+    lead = len(text) - len(text.lstrip(" "))
     hang = " " * (indent or lead)
-    return textwrap.wrap(
-        text, width, subsequent_indent=hang, replace_whitespace=False, drop_whitespace=True, break_on_hyphens=False
+    lines = (
+        [text.rstrip()]
+        if len(text) <= width
+        else textwrap.wrap(
+            text, width, subsequent_indent=hang, replace_whitespace=False, drop_whitespace=True, break_on_hyphens=False
+        )
     )
+    return [line.replace(NO_BREAK, " ") for line in lines]

@@ -22,19 +22,19 @@ from anpr_node.console.registry import command
 from anpr_node.hotlist.imports import Importer
 from anpr_node.hotlist.lists import open_lists
 from anpr_node.store.database import use_store
+from anpr_node.units import NS_PER_S
 
 TEST_LIST = "console-test"
 OUTCOME_S = 5.0
 TRIGGER_S = 5.0
 LED_S = 4.0
 RELAY_S = 1.0
-NS_PER_S = 1_000_000_000
 
 
 @command("relay test", "test", "console test", "relay test [SECONDS]", "close the relay for a moment")
 def relay_test(context: Context, words: list[str]) -> None:
     """Closes the relay for 1 second, or as long as given, never longer than outputs.relay_on_s_max (8 at most). The
-    node opens it again by itself, also when this session ends. Then it asks what was heard.
+    node opens it again by itself, also when this session ends. `install relay` asks as well whether it switched.
     """
     seconds = _number(words, RELAY_S, "relay test [SECONDS]")
     context.note("relay test", seconds=seconds)
@@ -165,8 +165,8 @@ def _outcome(context: Context, read_id: str) -> dict[str, Any]:
 @command("selftest", "test", "console test", "selftest", "every check there is, with a summary")
 def selftest(context: Context, _: list[str]) -> None:
     """The checks of anpr-node check: configuration, models, wiring, inputs, trigger, camera, clock, store, lists,
-    disk, people, encryption. Beside a running node those that need its pins and its camera are left out: use the
-    tests for them.
+    uplink, modem, messages, disk, whether hits signal, people, encryption. Beside a running node those that need its
+    pins and its camera are left out: use the tests for them.
     """
     running = node_or_none(context) is not None
     counts = {"OK": 0, "WARN": 0, "FAIL": 0}
@@ -181,7 +181,7 @@ def selftest(context: Context, _: list[str]) -> None:
 
 @command("modem", "test", "console test", "modem [ping | cycle]", "signal, registration; ping; power off and on")
 def modem(context: Context, words: list[str]) -> None:
-    """Signal, operator, registration and address of the modem. `modem ping` sends one packet to the sink, `modem
+    """Signal, operator, registration and address of the modem. `modem ping` opens a connection to modem.probe, `modem
     cycle` switches the modem's power off and on.
     """
     from anpr_node import modem_visit

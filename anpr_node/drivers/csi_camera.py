@@ -21,10 +21,10 @@ from anpr_node.drivers.lighting import Lighting
 from anpr_node.drivers.planes import GREY_FIRST, Layout, MappedBuffers
 from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
 from anpr_node.records import Frame, Plane
+from anpr_node.units import NS_PER_US
 
 log = logging.getLogger(__name__)
 
-NS_PER_US = 1_000
 SMALL_MAX = (320, 240)
 PERIODS_MAX = 3
 TIMEOUT_MIN_S = 0.1

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from anpr_node.config import CameraSection, SensorSection
+from anpr_node.units import US_PER_S
 
-US_PER_S = 1_000_000
 AF_MANUAL = NOISE_REDUCTION_OFF = HDR_OFF = 0  # libcamera's AfModeManual, NoiseReductionModeOff and HdrModeOff
 EXPOSURE_TOLERANCE_US = 30  # two rows of the slowest sensor: exposures come in whole rows
 TOLERANCE = 0.03

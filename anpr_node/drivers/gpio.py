@@ -15,8 +15,7 @@ from gpiozero.pins import Factory
 
 from anpr_node.drivers.clock import Clock
 from anpr_node.errors import WiringError
-
-NS_PER_S = 1_000_000_000
+from anpr_node.units import NS_PER_MS, NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,6 @@ PATTERNS: dict[str, tuple[int, ...]] = {
 }
 """Milliseconds on, off, on, off … of each state of the status LED, the most important first. See hw/led.md."""
 HIT_PATTERN = (100, 100)
-NS_PER_MS = 1_000_000
 READ_FLASH_S = 0.3
 
 

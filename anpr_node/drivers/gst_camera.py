@@ -19,9 +19,8 @@ from anpr_node.drivers.lighting import Lighting
 from anpr_node.drivers.planes import GREY_FIRST, Layout, grey_view
 from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
 from anpr_node.records import Frame, Plane
+from anpr_node.units import NS_PER_S, NS_PER_US
 
-NS_PER_US = 1_000
-NS_PER_S = 1_000_000_000
 PERIODS_MAX = 3
 TIMEOUT_MIN_S = 0.1
 START_TIMEOUT_S = 5.0

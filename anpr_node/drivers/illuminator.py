@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from anpr_node.drivers.clock import Clock
-from anpr_node.drivers.gpio import NS_PER_S, SwitchedOutput
+from anpr_node.drivers.gpio import SwitchedOutput
 from anpr_node.drivers.inputs import WatchedLine
+from anpr_node.units import NS_PER_S
 
 log = logging.getLogger(__name__)
 

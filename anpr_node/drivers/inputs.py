@@ -14,8 +14,8 @@ from gpiozero.pins import Factory
 
 from anpr_node.drivers.clock import Clock
 from anpr_node.errors import WiringError
+from anpr_node.units import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 FAULT_STEADY_MS = 100
 PRESENCE_STEADY_MS = 20
 POWER_STEADY_MS = 100

@@ -10,9 +10,9 @@ import os
 import socket
 from collections.abc import Mapping
 
-log = logging.getLogger(__name__)
+from anpr_node.units import US_PER_S
 
-US_PER_S = 1_000_000
+log = logging.getLogger(__name__)
 
 
 class Manager:

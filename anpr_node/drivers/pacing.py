@@ -6,8 +6,7 @@ import time
 from typing import Protocol
 
 from anpr_node.drivers.clock import Clock, SystemClock
-
-NS_PER_S = 1_000_000_000
+from anpr_node.units import NS_PER_S
 
 
 class Pacer(Protocol):

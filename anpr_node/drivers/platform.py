@@ -32,8 +32,7 @@ from anpr_node.drivers.replay import ReplayCamera
 from anpr_node.drivers.trigger import Trigger
 from anpr_node.drivers.wiring import pin_factory, pins_of, pwm_device_of, relay_limits_of
 from anpr_node.errors import ConfigError
-
-US_PER_S = 1_000_000
+from anpr_node.units import US_PER_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,12 @@ from typing import Literal
 
 from anpr_node.drivers.camera import Camera, Restartable
 from anpr_node.drivers.clock import Clock
-from anpr_node.drivers.gpio import NS_PER_S
 from anpr_node.drivers.inputs import WatchedLine
 from anpr_node.drivers.trigger import Trigger
 from anpr_node.errors import FrameTimeout
 from anpr_node.records import Frame
+from anpr_node.units import NS_PER_S, NS_PER_US
 
-NS_PER_US = 1_000
 PERIODS_PATIENT = 2
 
 LightName = Literal["day", "night"]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from anpr_node.drivers.clock import Clock
 from anpr_node.drivers.pwm import PwmChannel
 from anpr_node.drivers.trigger import DUTY_MAX, check_pulse
+from anpr_node.units import NS_PER_US
 
-NS_PER_US = 1_000
 SENSOR_EXTRA_US = 14
 """An IMX296 exposes 14.26 µs longer than its trigger pulse lasts (Raspberry Pi's documentation, external trigger)."""
 

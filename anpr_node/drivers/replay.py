@@ -20,8 +20,8 @@ from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.pacing import Pacer, VirtualPacer
 from anpr_node.errors import CameraClosed, ClipError, PictureError
 from anpr_node.records import Frame, Plane
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 FOLDER_FPS = 25.0
 SHORT_S = 0.5
 """A clip that ends this much before its declared end is cut off; sound may last a little longer than the picture."""

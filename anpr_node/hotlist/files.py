@@ -16,9 +16,10 @@ from pathlib import Path
 
 from anpr_node import policy
 from anpr_node.errors import HotlistError
-from anpr_node.hotlist.rows import NS_PER_S, BadRow, GoodRow
+from anpr_node.hotlist.rows import BadRow, GoodRow
 from anpr_node.hotlist.sealing import Sealer
 from anpr_node.records import HotlistEntry
+from anpr_node.units import NS_PER_S
 
 PATTERNS_MAX = 1000
 """Patterns are tried one by one with every read."""

@@ -24,6 +24,7 @@ from anpr_node.hotlist.rows import BadRow, GoodRow
 from anpr_node.hotlist.sealing import Sealer, open_sealer
 from anpr_node.ids import uuid7
 from anpr_node.store.database import insert
+from anpr_node.units import NS_PER_H
 
 FOLDER = "lists"
 ENDING = ".list"
@@ -34,7 +35,6 @@ BAD_ROWS_TOLERATED = 10
 BAD_SHARE_MAX = 0.05
 SHRUNK_FROM = 100
 SHRUNK_SHARE = 0.5
-NS_PER_H = 3_600_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database
 
 from anpr_node.errors import StoreError
-from anpr_node.hotlist.lists import NS_PER_H, Taken
+from anpr_node.hotlist.lists import Taken
 from anpr_node.hotlist.matching import Match, OpenList, Sighting, agrees, misreadings
 from anpr_node.ids import uuid7
 from anpr_node.records import Candidate, Hit, HotlistEntry
 from anpr_node.store.reads import add_hits
 from anpr_node.store.silence import HIDDEN_READ, count_shown_among, hidden_among
+from anpr_node.units import NS_PER_H
 
 if TYPE_CHECKING:
     from anpr_node.hotlist.imports import Importer

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from anpr_node.errors import HotlistError, RefusedByPolicy
+from anpr_node.units import NS_PER_S
 
 MANIFEST_BYTES_MAX = 16_384
 SCHEME = b"ed25519 "
 CHUNK_BYTES = 1 << 20
-NS_PER_S = 1_000_000_000
 
 
 class Manifest(BaseModel):

@@ -14,12 +14,13 @@ from anpr_node.config import ListSection, Settings
 from anpr_node.errors import HotlistError, RefusedByPolicy
 from anpr_node.hotlist.files import ListFile
 from anpr_node.hotlist.formats import read_list
-from anpr_node.hotlist.lists import NS_PER_H, Lists
+from anpr_node.hotlist.lists import Lists
 from anpr_node.hotlist.lookback import PastRead, compare, past_reads
 from anpr_node.hotlist.manifest import hash_file
 from anpr_node.hotlist.matching import Match, OpenList
 from anpr_node.hotlist.rows import BadRow, GoodRow, to_rows
 from anpr_node.policy import Terms
+from anpr_node.units import NS_PER_H
 
 PLATES_WRITTEN_MAX = 20
 """A file with no more entries is in the audit plate by plate, as so many searches would be."""

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from anpr_node import policy, vrm
 from anpr_node.config import ListSection
 from anpr_node.records import HotlistEntry
+from anpr_node.units import NS_PER_S
 
 COLUMNS = (
     "vrm",
@@ -28,7 +29,6 @@ COLUMNS = (
     "change",
 )
 ACTIONS = frozenset({"relay", "led", "uplink", "sms", "batch", "silent"})
-NS_PER_S = 1_000_000_000
 FIRST_YEAR, LAST_YEAR = 1970, 2261  # what 64 bits of nanoseconds hold; an open end is an empty cell
 TEXT_LENGTH_MAX = 500
 FIXED_CHARACTERS_MIN = 4

@@ -15,9 +15,10 @@ from sqlite_utils import Database
 from anpr_node.audit import By
 from anpr_node.config import Settings
 from anpr_node.errors import HotlistError, RefusedByPolicy
-from anpr_node.policy import NS_PER_DAY, Terms
+from anpr_node.policy import Terms
 from anpr_node.store.outbox import requeue
 from anpr_node.store.reads import load_evidence
+from anpr_node.units import NS_PER_DAY
 
 Verdict = Literal["confirmed", "not this vehicle"]
 CHECK_DAYS = 2

@@ -9,7 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
-NS_PER_DAY = 86_400 * 1_000_000_000
+from anpr_node.units import NS_PER_DAY
+
 _SHORTHAND = re.compile(r"\[[^]]*\]|L|D")
 
 

@@ -32,13 +32,13 @@ from anpr_node.servant.rehearsal import TEST_FLAG, made_up_read
 from anpr_node.supervision.alarms import Alarm
 from anpr_node.supervision.watched import WatchedCamera
 from anpr_node.tap import FRAMES_MAX
+from anpr_node.units import NS_PER_S
 
 log = logging.getLogger(__name__)
 
 WAIT_S_MAX = 5.0
 """No request keeps the others waiting for longer."""
 RECENT_MAX = 50
-NS_PER_S = 1_000_000_000
 LED_S_MAX = 30.0
 
 Request = dict[str, Any]

@@ -7,7 +7,6 @@ duplicate. When `put` returns, everything is on the disk. The audit heads of hea
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
 import threading
@@ -17,6 +16,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from anpr_node.whole_file import write_whole
 
 FILE_NAME = "sink.sqlite"
 PICTURES = "pictures"
@@ -129,11 +130,5 @@ class Shelf:
         if digest is not None and sha256(content).hexdigest() != digest:
             raise ValueError("sha256 is another one")
         path = self._folder / PICTURES / name
-        if path.exists():
-            return
-        fresh = path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        if not path.exists():
+            write_whole(path, content)

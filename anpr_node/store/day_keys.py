@@ -21,8 +21,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from anpr_node.errors import StoreError
-from anpr_node.policy import NS_PER_DAY
 from anpr_node.store.key import KEY_BYTES, new_key
+from anpr_node.units import NS_PER_DAY
+from anpr_node.whole_file import sync_folder
 
 FOLDER = "audit-keys"
 ENDING = ".key"
@@ -44,7 +45,7 @@ def close(folder: Path, text: str, at_ns: int) -> str:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(StoreError):  # another process may have been faster; what else it was, reading shows
                 new_key(path)
-            _sync(path.parent)
+            sync_folder(path.parent)
         key = path.read_bytes()
     except OSError as error:
         raise StoreError(f"no key for the audit in {path.parent}: {error.strerror}; is the card writable?") from error
@@ -91,14 +92,6 @@ def _erase(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         path.unlink()
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be erased: {error.strerror}; what it closes stays readable") from error
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

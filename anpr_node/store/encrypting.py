@@ -24,6 +24,7 @@ from anpr_node.store.key import (
     note_key,
     seal_secrets,
 )
+from anpr_node.whole_file import sync_folder
 
 BLOCK = bytes(1 << 20)
 
@@ -83,6 +84,7 @@ def _replace_by_encrypted(path: Path, key: bytes) -> None:
     with path.open("r+b") as old, fresh.open("rb") as new:
         os.fsync(new.fileno())
         fresh.replace(path)
+        sync_folder(path.parent)  # for good, before the plain one is written over
         for _ in range(0, os.fstat(old.fileno()).st_size, len(BLOCK)):
             old.write(BLOCK)
         old.flush()

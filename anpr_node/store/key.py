@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from anpr_node.errors import StoreError
+from anpr_node.whole_file import write_whole
 
 KEY_NAME = "store.key"
 KEY_ID_NAME = "store.key-id"
@@ -61,7 +62,7 @@ def name_of(key: bytes) -> str:
 
 def new_key(path: Path) -> None:
     """Make a key file that only its owner can read, whole or not at all. Raises StoreError, also where there is one."""
-    fresh = path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")
+    fresh = path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")  # not write_whole: a key that is there stays
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
@@ -102,9 +103,8 @@ def seal_secrets(folder: Path, key: bytes) -> None:
         content = path.read_bytes()
         if len(content) == KEY_BYTES:
             nonce, purpose = os.urandom(12), path.name.removesuffix(SECRET_ENDING)
-            closed = path.with_suffix(".closed")
-            closed.write_bytes(nonce + _cipher(key).encrypt(nonce, content, purpose.encode()))
-            closed.replace(path)
+            closed = nonce + _cipher(key).encrypt(nonce, content, purpose.encode())
+            write_whole(path, closed, mode=0o600)
 
 
 def _cipher(key: bytes) -> ChaCha20Poly1305:
@@ -158,10 +158,7 @@ def note_key(folder: Path, key: bytes) -> None:
     """Remember which key a folder was made with: another one is then told from a damaged store."""
     path = folder / KEY_ID_NAME
     if not path.exists():
-        with path.open("w", encoding="ascii") as file:
-            file.write(name_of(key) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        write_whole(path, name_of(key) + "\n")
 
 
 def _sqlcipher() -> Any:

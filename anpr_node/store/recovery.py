@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import sqlite3
@@ -28,6 +27,7 @@ from anpr_node.store.database import FILE_NAME, count, is_damage, open_store, st
 from anpr_node.store.key import connect, load_key
 from anpr_node.store.salvage import Damaged, Oldest, copy_pictures, copy_tables, drop_orphans, oldest_reads
 from anpr_node.store.silence import Shown, count_shown, hidden_among
+from anpr_node.whole_file import sync_folder, write_whole
 
 log = logging.getLogger(__name__)
 
@@ -96,14 +96,8 @@ def _unfinished(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _note_todo(aside: Path, text: str) -> None:
-    """Write down how far a salvage is, whole or not at all."""
-    fresh = aside / f"{TODO}.new"
-    with fresh.open("w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(aside / TODO)
-    _sync(aside)
+    """Write down how far a salvage is."""
+    write_whole(aside / TODO, text)
 
 
 def _salvage(aside: Path, folder: Path) -> dict[str, int]:
@@ -141,7 +135,7 @@ def oldest_inside(folder: Path, aside: Path) -> Oldest:
         if not is_damage(error):
             raise store_error(f"{aside} cannot be looked into", error) from error
         found = Oldest(None, None)
-    noted.write_text(json.dumps([found.plain_ns, found.hit_ns]), encoding="ascii")
+    write_whole(noted, json.dumps([found.plain_ns, found.hit_ns]))
     return found
 
 
@@ -224,9 +218,9 @@ def _set_aside(folder: Path, now_ns: int) -> Path:
         for name in (*FILES, DAMAGE_MARK):
             if (folder / name).exists():
                 (staging / name).hardlink_to(folder / name)
-        _sync(staging)
+        sync_folder(staging)
         staging.rename(aside)
-        _sync(folder)
+        sync_folder(folder)
         _take_away(folder, aside)
     except OSError as error:
         raise StoreError(f"the damaged store cannot be set aside: {error}; free space or replace the card") from error
@@ -239,12 +233,4 @@ def _take_away(folder: Path, aside: Path) -> None:
         here, there = folder / name, aside / name
         if here.exists() and there.exists() and here.samefile(there):
             here.unlink()
-    _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(folder)

@@ -22,8 +22,8 @@ from anpr_node.store.recovery import ASIDE_PREFIX, is_salvaged, oldest_inside, s
 from anpr_node.store.salvage import Oldest
 from anpr_node.store.shredding import shred_overviews
 from anpr_node.store.silence import hidden_among
+from anpr_node.units import NS_PER_DAY
 
-NS_PER_DAY = 86_400 * 1_000_000_000
 BATCH = 20
 """Reads or pictures deleted in one transaction: the recorder waits no longer than that takes."""
 VACUUM_PAGES = 256

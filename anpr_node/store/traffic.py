@@ -12,15 +12,15 @@ from collections.abc import Mapping
 from sqlite_utils import Database
 
 from anpr_node.store.database import store_error
+from anpr_node.units import NS_PER_H
 
-NS_PER_HOUR = 3_600_000_000_000
 KEPT_DAYS = 90
 DAYS_BACK, DAYS_NEEDED = 7, 3
 
 
 def hour_of(utc_ns: int) -> int:
     """The hour of a moment, counted from 1970."""
-    return utc_ns // NS_PER_HOUR
+    return utc_ns // NS_PER_H
 
 
 def add_passages(database: Database, passages: Mapping[tuple[int, str], int]) -> None:

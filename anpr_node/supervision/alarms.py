@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from anpr_node.supervision.limits import LIMITS, Limit
 from anpr_node.supervision.modem import MODEM_LIMITS
 from anpr_node.supervision.upkeep import UPKEEP_LIMITS
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 SUSPECT_SHARE, FREE_SHARE = 0.7, 0.3
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from anpr_node.supervision.recovery_steps import Allowance, Steps, StepTaken
+from anpr_node.units import NS_PER_S
 
 ModemStage = Literal["modem_reopen", "modem_reset", "modem_power"]
 MODEM_STAGES: tuple[ModemStage, ...] = ("modem_reopen", "modem_reset", "modem_power")
-NS_PER_S = 1_000_000_000
 STEADY_S = 30.0
 """A modem that was well for a shorter time is not well again: it may be restarting over and over."""
 RENAMED_S = 60.0

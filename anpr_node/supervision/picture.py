@@ -29,8 +29,8 @@ from anpr_node.supervision.limits import (
 from anpr_node.supervision.mount import shift_px
 from anpr_node.supervision.numbers import Look, likeness
 from anpr_node.supervision.reference import Reference
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 PAIR_MAX_NS = 1_500_000_000
 DUSK_NS = 60_000_000_000
 WHOLE_SHARE, GONE_SHARE = 0.75, 0.3

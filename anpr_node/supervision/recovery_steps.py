@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-NS_PER_S = 1_000_000_000
+from anpr_node.units import NS_PER_S
+
 TAKEN_KEPT = 2000
 S = TypeVar("S", bound=str)
 

@@ -6,6 +6,7 @@ show. Delete the files after aiming the camera anew. No vehicle stays in it: it 
 
 from __future__ import annotations
 
+import io
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from anpr_node.records import Plane
 from anpr_node.supervision.limits import DIM_BELOW_LEVEL
 from anpr_node.supervision.numbers import Grid, Look
+from anpr_node.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +80,10 @@ class References:
     def _save(self, light: str) -> None:
         if self._folder is None:
             return
-        kept, path = self._kept[light], self._path(light)
+        kept, path, content = self._kept[light], self._path(light), io.BytesIO()
+        np.savez(content, half=kept.half, grid=kept.grid, contrast=kept.contrast, crispness=kept.crispness)
         try:
-            with path.with_suffix(".new").open("wb") as file:
-                np.savez(file, half=kept.half, grid=kept.grid, contrast=kept.contrast, crispness=kept.crispness)
-            path.with_suffix(".new").replace(path)
+            write_whole(path, content.getvalue())
         except OSError as error:
             log.warning("%s: not kept (%s); it is learned again after the next start", path, error)
 

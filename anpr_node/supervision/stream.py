@@ -20,8 +20,7 @@ from anpr_node.supervision.limits import (
     START_S,
 )
 from anpr_node.supervision.numbers import Look, Mark
-
-NS_PER_S = 1_000_000_000
+from anpr_node.units import NS_PER_S
 
 
 def _patience_ns(period_ns: int | None) -> float:

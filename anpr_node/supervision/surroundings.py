@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from anpr_node.drivers.thermal import Heat
 from anpr_node.supervision.limits import COOL_C, HOT_C, SILENCE_MIN_S, SILENCE_READS
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 STEP_S = 60.0
 
 UsualReads = Callable[[int], float]

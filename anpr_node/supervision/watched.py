@@ -17,8 +17,8 @@ from anpr_node.drivers.illuminator import Illuminator
 from anpr_node.records import Frame, Plane
 from anpr_node.supervision.limits import LOOK_PERIOD_S
 from anpr_node.supervision.numbers import Mark
+from anpr_node.units import NS_PER_S, NS_PER_US
 
-NS_PER_S, NS_PER_US = 1_000_000_000, 1_000
 MARKS_MAX = 4096
 LOOKS_MAX = 16
 """What the supervision does not fetch in time is lost, the oldest first; the loop never waits for it."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from anpr_node.config import ReadingSection
 from anpr_node.records import Evidence, Frame, Plane, PlateBox, Reading
 from anpr_node.tracking.vote import Vote, vote
+from anpr_node.units import NS_PER_S
 from anpr_node.vision import syntax
 
-NS_PER_S = 1_000_000_000
 EVIDENCE_TEXTS_MAX = 3
 EDGE_HEIGHTS = 0.3
 """A plate nearer to the edge than this share of its height counts as cut off: what lies outside is only guessed."""

@@ -9,9 +9,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from anpr_node.tracking.tracker import Track, centre
+from anpr_node.units import NS_PER_S
 from anpr_node.vrm import edit_distance
 
-NS_PER_S = 1_000_000_000
 REMEMBERED_MAX = 64
 
 TURN_S = 3.0

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from anpr_node.config import TrackingSection
 from anpr_node.records import PlateBox
-
-NS_PER_S = 1_000_000_000
+from anpr_node.units import NS_PER_S
 
 GATE_WIDTHS_NEW = 1.6
 """How far, in plate widths, a plate may jump after its first sighting: 130 km/h at 30 fps is 1.2 m, two plates."""

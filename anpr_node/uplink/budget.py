@@ -13,8 +13,8 @@ from sqlite_utils import Database
 
 from anpr_node.config import UplinkSection
 from anpr_node.store.outbox import bytes_on
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 MB = 1_000_000
 DAY_S = 86_400
 PICTURES = frozenset({"patch", "overview", "night"})

@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from anpr_node.config import Settings, SinkSection
 from anpr_node.drivers.clock import Clock
 from anpr_node.store import outbox
+from anpr_node.units import NS_PER_S
 from anpr_node.uplink.backoff import Backoff
 from anpr_node.uplink.budget import Budget, day_of
 from anpr_node.uplink.formats import Format
@@ -26,7 +27,6 @@ from anpr_node.uplink.link import Link
 
 log = logging.getLogger(__name__)
 
-NS_PER_S = 1_000_000_000
 LOOK_S = 1.0
 PROBE_LIMIT_S = 5.0
 DOUBTS = 3

@@ -12,8 +12,9 @@ from sqlite_utils import Database
 
 from anpr_node.store import outbox
 from anpr_node.store.outbox import IN_ORDER, Waiting
+from anpr_node.units import NS_PER_S
 from anpr_node.uplink.budget import is_night
-from anpr_node.uplink.courier import NS_PER_S, Courier
+from anpr_node.uplink.courier import Courier
 from anpr_node.uplink.formats import Request
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.line import Outcome

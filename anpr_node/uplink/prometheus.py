@@ -85,10 +85,11 @@ def _record(status: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Samp
         ("undervoltage", "Whether the supply is too weak."),
         ("reads_last_hour", "Passages of the last whole hour."),
         ("reads_usual_hour", "Passages that this hour of the day brings at the least."),
-        ("clock_synchronised", "Whether a source vouches for the clock."),
         ("frame_age_s", "Seconds since the last frame."),
     ):
         yield key, help_, [({}, health.get(key))]
+    synchronised = health["clock"] != "free" if "clock" in health else None
+    yield "clock_synchronised", "Whether a source vouches for the clock.", [({}, synchronised)]
 
 
 def _uplink(uplink: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Sample]]]:

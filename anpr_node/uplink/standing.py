@@ -16,11 +16,11 @@ from sqlite_utils import Database
 from anpr_node.config import Settings, SinkSection
 from anpr_node.store.outbox import BELONGS, HIT, IN_ORDER, SHOWN, bytes_on, cursor_of, requeue
 from anpr_node.store.silence import HIDDEN_READ
-from anpr_node.store.traffic import NS_PER_HOUR, hour_of, passages_in, usual_reads
+from anpr_node.store.traffic import hour_of, passages_in, usual_reads
+from anpr_node.units import NS_PER_H, NS_PER_S
 from anpr_node.uplink.budget import MB, day_of
 from anpr_node.uplink.courier import kinds_of
 
-NS_PER_S = 1_000_000_000
 _VISIBLE = f"{SHOWN} AND ref NOT IN (SELECT read_id FROM hidden)"
 _HIDDEN = f"WITH hidden AS MATERIALIZED (SELECT r.read_id FROM read r WHERE {HIDDEN_READ})"
 
@@ -102,7 +102,7 @@ def refused(database: Database, only_hits_before_ns: int, sink: str | None = Non
 
 def reads_per_hour(database: Database, now_ns: int) -> dict[str, Any]:
     """Passages of the last whole hour, and what that hour of the day usually brings at the least."""
-    hour_ago_ns = now_ns - NS_PER_HOUR
+    hour_ago_ns = now_ns - NS_PER_H
     try:
         n = passages_in(database, hour_of(hour_ago_ns))
         return {"reads_last_hour": n, "reads_usual_hour": usual_reads(database, hour_ago_ns)}

@@ -19,12 +19,14 @@ from anpr_node.config import Settings
 from anpr_node.drivers.clock import Clock
 from anpr_node.errors import AnprError
 from anpr_node.store import outbox
+from anpr_node.units import NS_PER_S
 from anpr_node.uplink.budget import Budget
 from anpr_node.uplink.bulk import BulkCourier
-from anpr_node.uplink.courier import NS_PER_S, Courier, Errand
+from anpr_node.uplink.courier import Courier, Errand
 from anpr_node.uplink.ledger import Ledger
 from anpr_node.uplink.link import Link
 from anpr_node.uplink.urgent import UrgentCourier
+from anpr_node.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -113,11 +115,8 @@ class Uplink:
     def _write_figures(path: Path, beat: Mapping[str, Any]) -> None:
         from anpr_node.uplink.prometheus import as_prometheus
 
-        fresh = path.with_name(f"{path.name}.new")
-        try:
-            fresh.write_text(as_prometheus(beat), encoding="utf-8")
-            fresh.chmod(0o644)  # for a collector of another account; it names no plate
-            fresh.replace(path)
+        try:  # 0644 for a collector of another account; it names no plate
+            write_whole(path, as_prometheus(beat), mode=0o644, durable=False)
         except OSError as error:
             log.warning("uplink.prometheus_file: %s", error)
 

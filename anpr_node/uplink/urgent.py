@@ -14,7 +14,8 @@ from sqlite_utils import Database
 
 from anpr_node.store import outbox
 from anpr_node.store.outbox import Waiting
-from anpr_node.uplink.courier import NS_PER_S, Courier, Errand
+from anpr_node.units import NS_PER_S
+from anpr_node.uplink.courier import Courier, Errand
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.line import Outcome
 

@@ -16,6 +16,7 @@ from anpr_node.drivers.simulated.light import LIGHTS, Exposure
 from anpr_node.drivers.simulated.scene import Scene
 from anpr_node.drivers.simulated.traffic import KINDS, Traffic, TrafficPlan, Vehicle
 from anpr_node.records import Frame
+from anpr_node.units import NS_PER_S
 
 FPS = 60
 SPEED_KMH = 60.0
@@ -24,7 +25,6 @@ ROWS = 5
 ABREAST_X_M = (-1.75, -0.7, 0.35)
 """Nearer to each other than cars could drive, as the picture shows one lane; every plate can be seen all the same."""
 EXPOSURE_US = 300
-NS_PER_S = 1_000_000_000
 
 
 class Convoy(Traffic):

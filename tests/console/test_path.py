@@ -22,8 +22,19 @@ def sighting(y_m: float, second: float, noise_px: float, rng: np.random.Generato
     pixels = VIEW.project(world) + rng.normal(0, noise_px, (4, 2))
     corners = tuple((float(u), float(v)) for u, v in pixels)
     width_px = float(np.linalg.norm(pixels[1] - pixels[0]))
-    return PlateMeasures(round(second * 1e9), corners, width_px, width_px / 4.7, 4.0, True, 20.0, 0.3, 150.0, 80.0,
-                         0.0, 0.7)  # fmt: skip
+    return PlateMeasures(
+        captured_ns=round(second * 1e9),
+        corners=corners,
+        width_px=width_px,
+        height_px=width_px / 4.7,
+        roll_deg=4.0,
+        one_line=True,
+        char_height_px=20.0,
+        contrast=0.3,
+        ground_level=150.0,
+        saturated_share=0.0,
+        edge_px=0.7,
+    )
 
 
 def drive(places_m: list[float], speed_mps: float, noise_px: float, seed: int) -> list[PlateMeasures]:

@@ -12,7 +12,7 @@ import numpy as np
 from anpr_node.calibration.motion import MotionMeasures, measure_motions, passages
 from anpr_node.calibration.path import Optics
 from anpr_node.calibration.plate import PlateMeasures, _otsu, measure_plate
-from anpr_node.calibration.survey import is_plausible, without_lettering
+from anpr_node.calibration.plausible import is_plausible, without_lettering
 from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
 from anpr_node.drivers.simulated.camera import SimulatedCamera

@@ -12,9 +12,10 @@ from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.pacing import VirtualPacer, WallPacer
 from anpr_node.drivers.pwm import PwmChannel
 from anpr_node.drivers.pwm_trigger import PwmTrigger
-from anpr_node.drivers.simulated.circuit import NS_PER_US, RELAY_LIMIT_S, Circuit
+from anpr_node.drivers.simulated.circuit import RELAY_LIMIT_S, Circuit
 from anpr_node.drivers.simulated.pwm import PwmState, SimulatedPwmChip
 from anpr_node.errors import CameraClosed, FrameTimeout, WiringError
+from anpr_node.units import NS_PER_US
 
 
 @pytest.fixture(scope="module")

@@ -218,16 +218,14 @@ def enter(screen: pexpect.spawnbase.SpawnBase, name: str) -> None:
 
 
 def test_noise_long_lines_and_pulled_cables_disturb_nobody(settings: Settings, node: RunningNode) -> None:
-    """The node's processor time a frame stays what it was; nothing is changed, nothing stays on, nothing crashes."""
+    """Nothing is changed, nothing stays on, nothing crashes; what it costs the loop, test_console_load.py measures."""
     before = load(settings.source)
-    quiet = time_a_frame(node, 8.0)
-    noisy: list[float] = []
     for round_number in range(2):
         with closing(Cable(struck_share=0.2, seed=round_number)) as cable, console_at(settings, cable) as process:
             screen = pexpect_on(cable)
             enter_anyway(screen)
             cable.send(bytes(range(256)) * 40 + b"x" * 1_000_000 + b"\r\nrelay test\r\nset camera.exposure_us 99\r")
-            noisy.append(time_a_frame(node, 4.0))
+            time.sleep(4.0)  # until it is through
             cable.send(b"relay test 8\rset camera.exposure_us 99\rsav")
             time.sleep(0.5)
             assert process.poll() is None
@@ -237,7 +235,6 @@ def test_noise_long_lines_and_pulled_cables_disturb_nobody(settings: Settings, n
     while node.link.call("numbers")["relay_on"] and time.monotonic() < ends_s:
         time.sleep(0.2)
     assert not node.link.call("numbers")["relay_on"]
-    assert min(noisy) < 1.25 * quiet
 
 
 def enter_anyway(screen: pexpect.spawnbase.SpawnBase, name: str = "technician") -> None:
@@ -248,19 +245,6 @@ def enter_anyway(screen: pexpect.spawnbase.SpawnBase, name: str = "technician") 
             screen.send(f"{PASSWORD}\r")
             if screen.expect([f"hello {name}", pexpect.TIMEOUT], timeout=3) == 0:
                 return
-
-
-def time_a_frame(node: RunningNode, seconds: float) -> float:
-    """Processor seconds of the node's process per frame, over some seconds."""
-    ticks, frames = cpu_ticks(node), node.link.call("numbers")["frames"]
-    time.sleep(seconds)
-    return (cpu_ticks(node) - ticks) / max(node.link.call("numbers")["frames"] - frames, 1)
-
-
-def cpu_ticks(node: RunningNode) -> int:
-    pid = node.link.call("hello")["pid"]
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
 
 
 def test_a_trial_ends_by_itself_in_the_running_node(settings: Settings, node: RunningNode, cable: Cable) -> None:

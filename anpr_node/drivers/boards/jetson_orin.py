@@ -8,8 +8,8 @@ from anpr_node.config import CameraSection, SensorSection
 from anpr_node.drivers.boards import v4l2
 from anpr_node.drivers.boards.board import Board
 from anpr_node.drivers.gst_pipelines import Scaling
+from anpr_node.units import NS_PER_US
 
-NS_PER_US = 1_000
 LINES = {4: 144, 5: 105, 6: 106, 17: 112, 22: 85, 23: 126, 24: 125, 25: 123, 27: 122}
 
 

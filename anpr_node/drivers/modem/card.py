@@ -14,8 +14,8 @@ from anpr_node.drivers.modem.families import Family
 from anpr_node.drivers.modem.pin import PinMemory
 from anpr_node.drivers.modem.protocol import SimState
 from anpr_node.errors import ModemLocked, ModemRefused
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 PIN_S = 15.0
 STARTS_S = 15.0
 """After a start or a PIN the card needs so long."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from anpr_node.drivers.clock import Clock
 from anpr_node.drivers.modem.port import Port
 from anpr_node.errors import ModemLeft, ModemRefused, ModemRestarted, ModemSilent
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 READ_S = 0.2
 """The longest wait in one go: so soon it sees that the node stops."""
 LINE_BYTES_MAX = 4096

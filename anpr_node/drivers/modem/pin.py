@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from pathlib import Path
 
 from anpr_node.errors import ModemLocked
+from anpr_node.whole_file import write_whole
 
 FILE_NAME = "modem-pin.json"
 REFUSED_KEPT = 20
@@ -62,19 +62,9 @@ class PinMemory:
         return {str(tag): str(state) for tag, state in content.items()} if isinstance(content, dict) else {}
 
     def _write(self, tried: dict[str, str]) -> None:
-        """In one step, and on the card before it returns. Raises ModemLocked."""
+        """On the card before it returns. Raises ModemLocked."""
         kept = dict(list(tried.items())[-REFUSED_KEPT:])
-        fresh = self._path.with_suffix(".new")
         try:
-            with fresh.open("w", encoding="ascii") as file:
-                json.dump(kept, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            write_whole(self._path, json.dumps(kept))
         except OSError as error:
             raise ModemLocked(f"{self._path} cannot be written ({error}): no PIN is tried") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from anpr_node.drivers.simulated.geometry import Mounting, View
 from anpr_node.errors import ConfigError
+from anpr_node.whole_file import write_whole
 
 FILE_NAME = "bench.json"
 RANGES: dict[str, tuple[float, float]] = {
@@ -82,6 +83,4 @@ def turned(bench: Bench, changes: dict[str, float]) -> Bench:
 def write_bench(folder: Path, bench: Bench) -> None:
     """Leave the mount so."""
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{FILE_NAME}.new"
-    fresh.write_text(json.dumps(asdict(bench)), encoding="utf-8")
-    fresh.replace(folder / FILE_NAME)
+    write_whole(folder / FILE_NAME, json.dumps(asdict(bench)), durable=False)

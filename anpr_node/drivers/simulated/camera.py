@@ -12,13 +12,14 @@ from PIL import ImageFilter
 
 from anpr_node import pictures
 from anpr_node.drivers.simulated.bench import Bench
-from anpr_node.drivers.simulated.circuit import IDLE_WAIT_US, NS_PER_US, Circuit, Pulse
+from anpr_node.drivers.simulated.circuit import IDLE_WAIT_US, Circuit, Pulse
 from anpr_node.drivers.simulated.geometry import Points, View, inside
 from anpr_node.drivers.simulated.light import LIGHTS, Exposure, LightName
 from anpr_node.drivers.simulated.scene import Scene
 from anpr_node.drivers.simulated.traffic import Passage, Traffic, Vehicle
 from anpr_node.errors import CameraClosed, FrameTimeout
 from anpr_node.records import Corners, Frame, Plane
+from anpr_node.units import NS_PER_US
 
 NOISE_MARGIN = 256
 NOISE_MAX = 10

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from gpiozero.pins.mock import MockFactory
 
 from anpr_node.drivers.clock import SimulatedClock
-from anpr_node.drivers.gpio import NS_PER_S, Pins
+from anpr_node.drivers.gpio import Pins
 from anpr_node.drivers.pacing import Pacer, VirtualPacer
 from anpr_node.drivers.simulated.pwm import PwmState
 from anpr_node.drivers.simulated.traffic import Traffic
 from anpr_node.drivers.simulated.wires import WiredPin
 from anpr_node.drivers.trigger import DUTY_MAX, check_pulse
 from anpr_node.errors import WiringError
+from anpr_node.units import NS_PER_S, NS_PER_US
 
-NS_PER_US = 1_000
 RELAY_LIMIT_S = 10.0
 IDLE_WAIT_US = 33_333
 """How long a camera waits for a pulse that was never set up."""

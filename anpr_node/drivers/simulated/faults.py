@@ -15,11 +15,12 @@ from PIL import Image, ImageChops, ImageFilter
 
 from anpr_node.drivers.camera import Camera
 from anpr_node.drivers.clock import SimulatedClock
-from anpr_node.drivers.gpio import NS_PER_S, Pins
+from anpr_node.drivers.gpio import Pins
 from anpr_node.drivers.pacing import Pacer, VirtualPacer
 from anpr_node.drivers.simulated.circuit import Circuit, SimulatedTrigger
 from anpr_node.drivers.simulated.light import PEDESTAL
 from anpr_node.records import Frame, Plane
+from anpr_node.units import NS_PER_S
 
 Filter = Callable[[Plane, float], Plane]
 """Changes a plane, given the seconds since the fault began. Sizes are shares of the picture's width."""

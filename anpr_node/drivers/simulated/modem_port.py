@@ -15,8 +15,8 @@ from anpr_node.drivers.modem.link import LinkState
 from anpr_node.drivers.simulated.modem import SimulatedModem
 from anpr_node.drivers.simulated.modem_dialects import SIM7600
 from anpr_node.errors import ModemGone
+from anpr_node.units import NS_PER_S
 
-NS_PER_S = 1_000_000_000
 REACH_MS = 45.0
 
 

@@ -13,10 +13,10 @@ from itertools import chain
 import numpy as np
 from numpy.random import Generator
 
-from anpr_node.drivers.gpio import NS_PER_S
 from anpr_node.drivers.simulated.geometry import Points, View
 from anpr_node.drivers.simulated.plates import size_mm
 from anpr_node.drivers.simulated.syntaxes import Issue, draw_issue, issue_for
+from anpr_node.units import NS_PER_S
 
 REFERENCE_Y_M = 12.5
 """Where a plate is at the vehicle's reference time: the middle of the readable stretch."""

@@ -14,11 +14,11 @@ from typing import Any
 from anpr_node import __version__
 from anpr_node.policy import iso_country
 from anpr_node.records import PARKED
+from anpr_node.units import NS_PER_MS
 from anpr_node.uplink.formats import Request, Site, Taken, no_page
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer
 
-NS_PER_MS = 1_000_000
 MB = 1_000_000
 UNKNOWN = [{"name": "unknown", "confidence": 0.0}]
 LOOKS = ("color", "make", "make_model", "body_type", "year", "orientation")

@@ -13,12 +13,10 @@ from hashlib import sha256
 from typing import Any
 
 from anpr_node.policy import iso_country
+from anpr_node.units import NS_PER_S, NS_PER_US
 from anpr_node.uplink.formats import Request, Site, Taken, no_page
 from anpr_node.uplink.items import Item
 from anpr_node.uplink.transport import Answer
-
-NS_PER_S = 1_000_000_000
-NS_PER_US = 1_000
 
 
 class PlateRecognizer:

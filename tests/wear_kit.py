@@ -23,8 +23,7 @@ from anpr_node.drivers.clock import SimulatedClock
 from anpr_node.drivers.gpio import Outputs, Pins
 from anpr_node.hotlist.matching import open_matcher
 from anpr_node.ids import Ids
-from anpr_node.keeper import Keeper
-from anpr_node.node import KEEP_EVERY_S
+from anpr_node.keeper import TICK_S, Keeper
 from anpr_node.recorder import Recorder
 from anpr_node.records import Evidence
 from anpr_node.store.database import FILE_NAME, open_store
@@ -85,7 +84,7 @@ class Card:
             self._record(wear, evidence)
             until_ns = round(self.reads * GAP_S * NS_PER_S)
             while self._clock.monotonic_ns() < until_ns:
-                self._clock.advance_to(self._clock.monotonic_ns() + round(KEEP_EVERY_S * NS_PER_S))
+                self._clock.advance_to(self._clock.monotonic_ns() + round(TICK_S * NS_PER_S))
                 self._keep(wear)
             self.log_bytes_max = max(self.log_bytes_max, self._log.stat().st_size)
         return wear

@@ -51,7 +51,7 @@ def test_every_fault_ends_in_everything_taken(store: Database, tmp_path: Path, f
         add(store, f"r{number}")
     plan = Plan(script=[fault] * 6, slow_s=200)
     with running(HostileServer(plan)) as server, _node(tmp_path, server.url) as node:
-        node.line_limits(0.3)
+        node.line_limits(0.3 if fault == "slow" else 20)  # a busy machine's answer may be late; then it is asked again
         node.run(1)
         assert outbox(store)["read"] == 60
         node.run(400)

@@ -158,6 +158,25 @@ def test_nothing_is_left_of_purged_plates(store: Database, tmp_path: Path) -> No
     assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
+def test_a_file_that_becomes_shorter_between_two_slices_is_scrubbed_to_its_new_end(
+    store: Database, tmp_path: Path
+) -> None:
+    """As by `anpr-node purge` beside a node that is at its daily scrubbing."""
+    folder = tmp_path / "state"
+    for n in range(3):
+        add_read(store, read(read_id=f"r{n}", at_s=START_S), EncodedEvidence(None, bytes(1_000_000)), [])
+    scrubber = Scrubber(store, folder)
+    assert not scrubber.scrub(slice_pages=1)
+    with closing(open_store(folder)) as other:
+        assert retention.purge(other, TERMS, day(30)) == 3
+        retention.shrink(other)
+        assert retention.leave_no_trace(other)
+    assert (folder / FILE_NAME).stat().st_size < 1_000_000
+    while not scrubber.scrub(slice_pages=10):
+        assert scrubber.went_on
+    scrubber.finish()
+
+
 def test_scrubbing_between_writes_of_another_connection_changes_no_row(store: Database, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     fill_and_purge(store)

@@ -79,8 +79,9 @@ class Scrubber:
         size = int.from_bytes(header[16:18], "big")
         size = 65_536 if size == 1 else size
         usable, has_map = size - header[20], any(header[52:56])
-        if self._next == FIRST_PAGE:
-            self._end = os.fstat(self._handle).st_size // size + 1  # what is added meanwhile has nothing behind it
+        end = os.fstat(self._handle).st_size // size + 1
+        # what is added meanwhile has nothing behind it; what a purge by hand gave back is gone
+        self._end = end if self._next == FIRST_PAGE else min(self._end, end)
         last = min(self._next + slice_pages * PASSED_BY, self._end)
         looked = cleaned = 0
         if has_map:

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
+
+CLEARED_MAX = 3
+"""So often what another account left beside is cleared away; then it is an error."""
 
 
 def write_whole(path: Path, content: str | bytes, *, mode: int | None = None, durable: bool = True) -> None:
@@ -19,7 +23,7 @@ def write_whole(path: Path, content: str | bytes, *, mode: int | None = None, du
 
     It has `mode`, or what the process's umask leaves, before there is anything in it. `durable=False` spares the card
     the syncs: after a power cut the file may be empty. Writers of one file, of whichever process, take turns; what a
-    power cut left of `NAME.new` is written over by the next.
+    power cut left of `NAME.new`, also under another account, does not hinder the next.
 
     Raises:
         OSError: with the file's name; the old file stands, and nothing lies beside it.
@@ -54,8 +58,16 @@ def sync_folder(folder: Path) -> None:
 
 def _open_alone(fresh: Path, mode: int) -> int:
     """The file beside, empty, and locked until it is closed: the next writer waits, then finds the name gone."""
+    cleared = 0
     while True:
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, mode)
+        try:
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, mode)
+        except PermissionError:
+            if cleared == CLEARED_MAX:
+                raise
+            cleared += 1
+            _clear_away(fresh)
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if _is_named(handle, fresh):
@@ -65,6 +77,21 @@ def _open_alone(fresh: Path, mode: int) -> int:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _clear_away(fresh: Path) -> None:
+    """Delete what another account left, as a power cut under root's command does; what it still writes is waited for.
+
+    Raises PermissionError where that may not be done.
+    """
+    with suppress(FileNotFoundError):  # its writer was done meanwhile, or it is the folder that takes no file
+        handle = os.open(fresh, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_named(handle, fresh):
+                fresh.unlink()
+        finally:
+            os.close(handle)
 
 
 def _is_named(handle: int, fresh: Path) -> bool:

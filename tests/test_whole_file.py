@@ -16,6 +16,7 @@ from full_card import files_no_larger_than
 
 from anpr_node.whole_file import write_whole
 
+NOBODY = 65_534
 CRASH = """
 import os, sys
 from pathlib import Path
@@ -110,6 +111,33 @@ def test_a_link_that_somebody_left_beside_is_not_followed(path: Path) -> None:
     with pytest.raises(OSError, match=r"settings\.toml'$"):
         write_whole(path, "new")
     assert (path.read_text(), other.read_text()) == ("old", "other")
+
+
+def as_another_account(path: Path) -> int:
+    """Write the file as an account that owns its folder, and is not root, to whom nothing is forbidden."""
+    if os.getuid():
+        write_whole(path, "new")
+        return 0
+    os.chown(path.parent, NOBODY, NOBODY)
+    writer = os.fork()
+    if writer == 0:  # pragma: no cover
+        try:
+            os.chdir(path.parent)  # the folders above are closed to it
+            os.setuid(NOBODY)
+            write_whole(Path(path.name), "new")
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(writer, 0)[1])
+
+
+def test_what_another_account_left_beside_hinders_nobody_who_owns_the_folder(path: Path) -> None:
+    """As after a power cut under root's command."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_text("root's, or whose it may be")
+    fresh.chmod(0o444)
+    assert as_another_account(path) == 0
+    assert (path.read_text(), names(path)) == ("new", [path.name])
 
 
 def write_often(path: Path, letter: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shutil
@@ -18,7 +19,7 @@ from anpr_node.hotlist.matching import Sighting, open_matcher
 from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.store import recovery
+from anpr_node.store import recovery, retention
 from anpr_node.store.database import FILE_NAME, PAGE_BYTES, figures, open_store
 from anpr_node.store.events import Event, add_events
 from anpr_node.store.key import KEY_NAME, new_key
@@ -301,6 +302,33 @@ def test_two_stores_set_aside_are_brought_over_at_once_and_no_row_takes_the_numb
         while not recovery.salvage_pictures(state, store, TERMS, 0):
             pass
         assert store.execute("SELECT count(*) FROM evidence").fetchone() == (12,)
+
+
+def test_an_overview_dropped_since_does_not_come_back_without_its_key(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut between the pictures and the note of how far they are: they come over twice."""
+    recovery.mark_damaged(folder)
+    assert recovery.make_sound(folder, 0, TERMS) is not None
+    with closing(open_store(folder)) as store:
+
+        def cut(*_: object) -> None:
+            raise PowerCut
+
+        monkeypatch.setattr(recovery, "_note_todo", cut)
+        with pytest.raises(PowerCut):
+            recovery.salvage_pictures(folder, store, TERMS, 0)
+        monkeypatch.undo()
+        assert store.execute("SELECT count(*) FROM evidence").fetchone() == (recovery.PICTURES_AT_ONCE,)
+        dropped = retention.make_room(store, folder, retention.Limits(1, 0), 0, batches=1)
+        assert dropped == {"dropped_overviews": recovery.PICTURES_AT_ONCE // 2}
+        while not recovery.salvage_pictures(folder, store, TERMS, 0):
+            pass
+        pictures = store.execute("SELECT read_id, kind FROM evidence").fetchall()
+        assert len(pictures) == 2 * READS - recovery.PICTURES_AT_ONCE // 2
+        for read_id, kind in pictures:
+            picture, digest = load_evidence(store, read_id, kind) or (b"", "")
+            assert hashlib.sha256(picture).hexdigest() == digest
 
 
 def test_a_note_that_a_power_cut_left_empty_means_all_of_it(folder: Path) -> None:

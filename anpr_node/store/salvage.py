@@ -80,19 +80,33 @@ class Copied:
 
 
 def copy_pictures(old: Damaged, new: Any, at: int, most: int) -> Copied:
-    """Bring over the next pictures behind row `at` whose reads are there."""
+    """Bring over the next pictures behind row `at` whose reads are there, with the key of what was closed with one."""
     try:
         at, rows = next(_chunks(old, "evidence", PICTURE, at, most))
     except (StopIteration, sqlite3.Error):
         return Copied(None)
+    closed = _closed_overviews(old, [row[0] for row in rows])
     with new.atomic():
-        for row in rows:
+        for row in rows:  # of one that was dropped since, when a power cut has it copied again, the key is gone
+            key_needed = row[1] == "overview" and row[0] in closed
             new.execute(
                 f"INSERT OR IGNORE INTO evidence ({PICTURE}) SELECT ?, ?, ?, ?"
-                " WHERE EXISTS (SELECT 1 FROM read WHERE read_id = ?)",
-                [*row, row[0]],
+                " WHERE EXISTS (SELECT 1 FROM read WHERE read_id = ? AND (overview_key IS NOT NULL OR NOT ?))",
+                [*row, row[0], key_needed],
             )
     return Copied(at, tuple(row[0] for row in rows))
+
+
+def _closed_overviews(old: Damaged, read_ids: Sequence[str]) -> set[str]:
+    """Those of some reads whose overviews show nothing without a key."""
+    holes = ", ".join("?" * len(read_ids))
+    try:
+        found = old.execute(
+            f"SELECT read_id FROM read WHERE read_id IN ({holes}) AND overview_key IS NOT NULL", read_ids
+        )
+    except sqlite3.Error:  # a store of before there were keys, or their place is broken
+        return set()
+    return {read_id for (read_id,) in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -331,6 +331,27 @@ def test_an_overview_dropped_since_does_not_come_back_without_its_key(
             assert hashlib.sha256(picture).hexdigest() == digest
 
 
+@pytest.mark.parametrize("name", [recovery.TODO, recovery.OLDEST])
+def test_a_note_beside_a_damaged_store_that_cannot_be_written_is_an_error_of_the_store(
+    tmp_path: Path, name: str
+) -> None:
+    """One that the keeper waits out; any other ends the node."""
+    state = tmp_path / "state"
+    fill(state, 1)
+    recovery.mark_damaged(state)
+    found = recovery.make_sound(state, 0, TERMS)
+    assert found is not None
+    (found.aside / f"{name}.new").mkdir()
+
+    def keep_house() -> None:
+        while not recovery.salvage_pictures(state, store, TERMS, 0):
+            pass
+        retention.delete_set_aside(state, TERMS, 0)
+
+    with closing(open_store(state)) as store, pytest.raises(StoreError, match=f"{name} cannot be written"):
+        keep_house()
+
+
 def test_a_note_that_a_power_cut_left_empty_means_all_of_it(folder: Path) -> None:
     recovery.mark_damaged(folder)
     result = recovery.make_sound(folder, 0, TERMS)

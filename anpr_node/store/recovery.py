@@ -96,8 +96,15 @@ def _unfinished(folder: Path) -> list[tuple[Path, str]]:
 
 
 def _note_todo(aside: Path, text: str) -> None:
-    """Write down how far a salvage is."""
-    write_whole(aside / TODO, text)
+    """Write down how far a salvage is. Raises StoreError."""
+    _write(aside / TODO, text)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}; free space or replace the card") from error
 
 
 def _salvage(aside: Path, folder: Path) -> dict[str, int]:
@@ -122,7 +129,7 @@ def oldest_inside(folder: Path, aside: Path) -> Oldest:
     """The oldest reads in a damaged store, as far as they can be read; looked for once, then written down beside it.
 
     Raises:
-        StoreError: the file cannot be opened now, or the key is missing.
+        StoreError: the file cannot be opened now, or the key is missing, or the card takes no writes.
 
     """
     noted = aside / OLDEST
@@ -135,7 +142,7 @@ def oldest_inside(folder: Path, aside: Path) -> Oldest:
         if not is_damage(error):
             raise store_error(f"{aside} cannot be looked into", error) from error
         found = Oldest(None, None)
-    write_whole(noted, json.dumps([found.plain_ns, found.hit_ns]))
+    _write(noted, json.dumps([found.plain_ns, found.hit_ns]))
     return found
 
 
@@ -222,6 +229,8 @@ def _set_aside(folder: Path, now_ns: int) -> Path:
         staging.rename(aside)
         sync_folder(folder)
         _take_away(folder, aside)
+    except StoreError:
+        raise
     except OSError as error:
         raise StoreError(f"the damaged store cannot be set aside: {error}; free space or replace the card") from error
     return aside

@@ -83,7 +83,8 @@ GROUPS = [[], *([name] for name, command in main.commands.items() if isinstance(
 
 @pytest.mark.parametrize("group", GROUPS, ids=" ".join)
 def test_no_list_of_commands_cuts_a_sentence_off(group: list[str]) -> None:
-    listed = CliRunner().invoke(main, [*group, "--help"], terminal_width=80).stdout.partition("Commands:\n")[2]
+    help_ = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*group, "--help"])
+    listed = help_.stdout.partition("Commands:\n")[2]
     assert listed
     assert "..." not in listed
 

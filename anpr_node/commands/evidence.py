@@ -48,7 +48,7 @@ def evidence_export(settings: Settings, read_id: str, out: Path | None, recipien
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--signer", help="The fingerprint that must have signed; ask the node's owner for it.")
 def evidence_verify(file: Path, signer: str | None) -> None:
-    """Check a package FILE: signature, hashes, nothing added or left out.
+    """Check a package FILE: signature, hashes, nothing added or lost.
 
     Exit code 1 when it is not what the node signed. Without --signer it is whole, but by whom is for you to compare.
 

@@ -108,7 +108,7 @@ def _read(path: Path) -> bytes:
 @with_settings
 @click.argument("names", nargs=-1)
 def update(settings: Settings, names: tuple[str, ...]) -> None:
-    """Fetch what is new of the lists that have a url, or of those NAMED.
+    """Fetch what is new of lists that have a url, or of those NAMED.
 
     What a timer runs on a node. Every list is taken by itself: one that fails leaves the others, and exit code 1.
     """
@@ -223,7 +223,7 @@ def sign(
     manifest: Path | None,
     show_key: bool,
 ) -> None:
-    """Sign a list FILE, for who publishes lists; it writes the manifest.
+    """Sign a list FILE, for who publishes lists: writes the manifest.
 
     \b
     openssl genpkey -algorithm ed25519 -out list-key.pem

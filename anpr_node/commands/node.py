@@ -66,7 +66,7 @@ def status(settings: Settings, as_json: bool, prometheus: bool) -> None:
 @main.command()
 @with_settings
 def check(settings: Settings) -> None:
-    """Test configuration, models, wiring, camera, clock, store, uplink.
+    """Test settings, models, wiring, camera, clock, store, uplink.
 
     And lists, modem, disk, people, encryption. Each is OK, WARN or FAIL, with what to do. Exit code 1 when anything
     fails. Do not run it beside a running node: it claims the pins.

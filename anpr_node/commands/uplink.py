@@ -28,7 +28,7 @@ def uplink() -> None:
 @with_settings
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 def uplink_status(settings: Settings, as_json: bool) -> None:
-    """Show what waits for each sink, since when, and whether it answers.
+    """Show what waits for each sink, since when; whether it answers.
 
     Also what it refused, and the bytes of its budget.
     """

@@ -205,6 +205,16 @@ def test_an_encrypted_store_holds_no_plate_at_all(tmp_path: Path) -> None:
         assert Scrubber(store, folder).scrub()
 
 
+def test_a_file_that_goes_while_the_record_is_measured_counts_nothing(store: Database, tmp_path: Path) -> None:
+    """A damaged store that `anpr-node purge` deletes meanwhile: its name was found, and then it is not there."""
+    aside = tmp_path / "state" / "damaged-20260101T000000"
+    before = retention.excess(store, tmp_path / "state", Limits(1, 0))
+    aside.mkdir()
+    (aside / "salvage").write_bytes(bytes(100))
+    (aside / FILE_NAME).symlink_to(aside / "gone")
+    assert retention.excess(store, tmp_path / "state", Limits(1, 0)) == before + 100
+
+
 def test_room_is_given_back_to_the_card(store: Database, tmp_path: Path) -> None:
     fill(store, 60, delivered=0)
     retention.leave_no_trace(store)

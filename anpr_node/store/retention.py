@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,11 +233,23 @@ def make_room(
 
 def excess(database: Database, folder: Path, limits: Limits) -> int:
     """By how many bytes the record is too large; negative where there is room."""
-    aside = sum(file.stat().st_size for file in folder.glob(f"{ASIDE_PREFIX}*/*"))
-    wal = folder / f"{FILE_NAME}-wal"
-    log_bytes = wal.stat().st_size if wal.exists() else 0
+    aside = sum(map(_folder_size, folder.glob(f"{ASIDE_PREFIX}*")))
+    log_bytes = _size(folder / f"{FILE_NAME}-wal")
     free = shutil.disk_usage(folder).free + _unused(database)
     return max(_used(database) + log_bytes + aside - limits.quota_bytes, limits.free_bytes_min - free)
+
+
+def _folder_size(folder: Path) -> int:
+    """The bytes of its files; of those alone that a purge by hand does not delete meanwhile."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return sum(map(_size, list(folder.iterdir())))
+    return 0
+
+
+def _size(file: Path) -> int:
+    with suppress(FileNotFoundError):
+        return file.stat().st_size
+    return 0
 
 
 def _pragma(database: Database, name: str) -> int:

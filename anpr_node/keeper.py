@@ -127,7 +127,7 @@ class Keeper:
         """Do what is due. Raises StoreError."""
         now_ns = self._clock.monotonic_ns()
         if self._checkpoint.is_due(now_ns):
-            self._database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            retention.write_back(self._database)
         if self._ask_source.is_due(now_ns):
             self._clock.ask_source()
         self._correct_times(now_ns)

@@ -215,6 +215,27 @@ def test_a_file_that_goes_while_the_record_is_measured_counts_nothing(store: Dat
     assert retention.excess(store, tmp_path / "state", Limits(1, 0)) == before + 100
 
 
+@pytest.mark.parametrize("how", ["purge", "scrub"])
+def test_a_long_log_is_in_the_file_before_the_store_is_held_to_empty_it(
+    store: Database, tmp_path: Path, how: str
+) -> None:
+    """While it is emptied nobody writes, and a hit waits: nothing may be left to be written then."""
+    folder = tmp_path / "state"
+    store.execute("PRAGMA wal_autocheckpoint=0")
+    add_read(store, read(), EncodedEvidence(None, bytes(1_000_000)), [])
+    assert (folder / FILE_NAME).stat().st_size < 1_000_000
+    sizes: list[int] = []
+
+    def look(statement: str) -> None:
+        if "TRUNCATE" in statement:
+            sizes.append((folder / FILE_NAME).stat().st_size)
+
+    store.conn.set_trace_callback(look)
+    assert retention.leave_no_trace(store) if how == "purge" else Scrubber(store, folder).scrub()
+    assert sizes
+    assert min(sizes) > 1_000_000
+
+
 def test_room_is_given_back_to_the_card(store: Database, tmp_path: Path) -> None:
     fill(store, 60, delivered=0)
     retention.leave_no_trace(store)

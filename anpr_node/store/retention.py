@@ -287,10 +287,16 @@ def leave_no_trace(database: Database) -> bool:
     Free pages hold zeros, or an overview whose key is gone, and are used again: nothing has to be vacuumed for that.
     """
     try:
+        write_back(database)
         busy = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.OperationalError:
         return False
     return not busy
+
+
+def write_back(database: Database) -> None:
+    """Write the log back while others write: to empty it holds the store, and a hit waits for what is left to write."""
+    database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def shrink(database: Database) -> None:

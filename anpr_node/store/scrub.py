@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from anpr_node.store.database import FILE_NAME, count
 from anpr_node.store.key import load_key
-from anpr_node.store.retention import leave_no_trace
+from anpr_node.store.retention import leave_no_trace, write_back
 
 SLICE_PAGES = 1_000
 """Pages of trees looked at while the store is held; some tens of milliseconds. Each slice costs the card a commit."""
@@ -57,6 +57,7 @@ class Scrubber:
         if self._handle is None:
             return True
         self._database.execute("PRAGMA shrink_memory")  # our own copies of pages would bring the old bytes back
+        write_back(self._database)
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._database.execute("BEGIN IMMEDIATE")  # from here on nobody writes
         try:

@@ -48,7 +48,9 @@ def load_key(folder: Path) -> bytes | None:
     try:
         key = link.read_bytes()
     except OSError as error:
-        raise StoreError(f"the store's key {link} cannot be read: {error.strerror}") from error
+        raise StoreError(
+            f"the store's key {link} cannot be read: {error.strerror}; plug in the stick that it is on, nothing is lost"
+        ) from error
     if len(key) != KEY_BYTES:
         raise StoreError(f"the store's key {link} has {len(key)} bytes, {KEY_BYTES} are needed")
     if key_id.exists() and not hmac.compare_digest(key_id.read_text("ascii").strip(), name_of(key)):

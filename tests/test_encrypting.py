@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import closing
 from pathlib import Path
@@ -11,13 +12,37 @@ from makers import evidence, read
 
 from anpr_node.errors import StoreError
 from anpr_node.recorder import encode
+from anpr_node.store import encrypting
 from anpr_node.store.database import FILE_NAME, open_store
 from anpr_node.store.encrypting import encrypt
+from anpr_node.store.key import new_key
 from anpr_node.store.reads import add_read
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_on_the_image_a_key_in_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encrypting, "SLOT", tmp_path)
+    monkeypatch.setattr(encrypting, "FORGETFUL", (tmp_path,))
+    with pytest.raises(StoreError, match=r"gone at the next start.*ANPR-KEY"):
+        encrypt(tmp_path / "state", tmp_path / "store.key")
+    assert not (tmp_path / "store.key").exists()
+
+
+def test_a_key_is_made_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")  # what FAT answers
+
+    monkeypatch.setattr(Path, "hardlink_to", without_links)
+    key = tmp_path / "store.key"
+    new_key(key)
+    made = key.read_bytes()
+    with pytest.raises(StoreError, match="exists"):
+        new_key(key)
+    assert key.read_bytes() == made
+    assert [path.name for path in tmp_path.iterdir()] == ["store.key"]
 
 
 @pytest.mark.parametrize("length", [0, 31, 33, 64])

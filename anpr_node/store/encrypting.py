@@ -27,14 +27,18 @@ from anpr_node.store.key import (
 from anpr_node.whole_file import sync_folder
 
 BLOCK = bytes(1 << 20)
+SLOT = Path("/etc/anpr-slot")
+"""On the SD image, whose root is in memory and forgets."""
+FORGETFUL = (Path("/"), Path("/run"), Path("/tmp"))
 
 
 def encrypt(folder: Path, key_path: Path) -> None:
     """Encrypt the store of a folder and leave a link to the key there; the key is made where it is not there yet.
 
     Raises:
-        StoreError: it is encrypted already, the key is none or another one than at an interrupted attempt, or there is
-            no room. A key that would not be taken later is refused before anything is changed.
+        StoreError: it is encrypted already, the key is none or another one than at an interrupted attempt, it would be
+            gone at the next start, or there is no room. A key that would not be taken later is refused before anything
+            is changed.
 
     """
     link, key_id, path = folder / KEY_NAME, folder / KEY_ID_NAME, folder / FILE_NAME
@@ -42,6 +46,7 @@ def encrypt(folder: Path, key_path: Path) -> None:
         raise StoreError(f"{folder} is encrypted already")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _refuse_memory(key_path)
         if not key_path.exists():
             new_key(key_path)
         key = _whole_key(key_path)
@@ -58,6 +63,15 @@ def encrypt(folder: Path, key_path: Path) -> None:
         if isinstance(error, StoreError):
             raise
         raise StoreError(f"{folder} could not be encrypted: {error}; call it again when that is mended") from error
+
+
+def _refuse_memory(key_path: Path) -> None:
+    """On the SD image a stick that is not plugged in is a folder in memory."""
+    if SLOT.exists() and key_path.parent.stat().st_dev in {place.stat().st_dev for place in FORGETFUL}:
+        raise StoreError(
+            f"{key_path.parent} is in this board's memory: a key there is gone at the next start, and the record with"
+            " it; plug in a stick with a FAT file system named ANPR-KEY, and name /media/key/store.key"
+        )
 
 
 def _whole_key(path: Path) -> bytes:

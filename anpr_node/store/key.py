@@ -7,6 +7,7 @@ it, so that the card alone holds none. This module never writes the key into the
 from __future__ import annotations
 
 import contextlib
+import errno
 import hmac
 import os
 import sqlite3
@@ -47,7 +48,9 @@ def load_key(folder: Path) -> bytes | None:
     try:
         key = link.read_bytes()
     except OSError as error:
-        raise StoreError(f"the store's key {link} cannot be read: {error.strerror}") from error
+        raise StoreError(
+            f"the store's key {link} cannot be read: {error.strerror}; plug in the stick that it is on, nothing is lost"
+        ) from error
     if len(key) != KEY_BYTES:
         raise StoreError(f"the store's key {link} has {len(key)} bytes, {KEY_BYTES} are needed")
     if key_id.exists() and not hmac.compare_digest(key_id.read_text("ascii").strip(), name_of(key)):
@@ -69,11 +72,25 @@ def new_key(path: Path) -> None:
             file.write(os.urandom(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        path.hardlink_to(fresh)
+        _name_once(fresh, path)
     except OSError as error:
         raise StoreError(f"no key made at {path}: {error.strerror}") from error
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _name_once(fresh: Path, path: Path) -> None:
+    """Give a file its name if nothing has it. FAT, which USB sticks have, knows no links: there one looks first."""
+    try:
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP}:
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        fresh.rename(path)
 
 
 def derive(key: bytes, purpose: str) -> bytes:

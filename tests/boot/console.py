@@ -118,8 +118,12 @@ class Shell:
     The person's own shell reads the console: sudo, which lays a terminal of its own between, has one command at a time.
     """
 
-    def __init__(self, console: Console, name: str, password: str, timeout_s: float = 120) -> None:
+    def __init__(
+        self, console: Console, name: str, password: str, timeout_s: float = 120, *, settled: bool = True
+    ) -> None:
+        """`settled`: wait until everything is up; a node that cannot start is tried for ever, and never is."""
         self._console, self._number = console, 0
+        self._settled = settled
         self._name, self._password = name, password
         self.log_in(timeout_s)
 
@@ -137,9 +141,8 @@ class Shell:
         console.type_line("sudo -p 'sudo''-asks' -v")
         console.answer("sudo-asks", password, hidden=True)
         console.expect(re.escape(PROMPT), 60)
-        self.run(
-            "kill -s RTMIN+21 1; systemctl is-system-running --wait", timeout_s
-        )  # nothing comes between from now on
+        wait = "; systemctl is-system-running --wait" if self._settled else ""
+        self.run(f"kill -s RTMIN+21 1{wait}", timeout_s)  # nothing comes between from now on
 
     def run(self, command: str, timeout_s: float = 60) -> tuple[int, str]:
         """Exit code and output of a command."""

@@ -157,12 +157,16 @@ class UserModeLinux(Board):
     ) -> None:
         super().__init__(folder, image, tap=tap, namespace=namespace)
         self.kernel, self.memory_mb = kernel, 700
+        self.stick: Path | None = None
+        """What is plugged in beside the card."""
 
     def start(self, words: list[str]) -> subprocess.Popen[bytes]:
         """Its restart executes argv[0] anew: a name that is not there, so that a reboot comes back to the firmware."""
         arguments = ["/nonexistent/reboot", f"mem={self.memory_mb}M", f"ubd0={self.card}"]
         arguments += [f"initrd={self.folder / 'initrd.img'}", f"uml_dir={self.folder}/uml", f"umid={self.folder.name}"]
         arguments += ["con0=fd:0,fd:1", "con=null", *words]
+        if self.stick:
+            arguments.append(f"ubd1={self.stick}")
         if self.tap:
             arguments.append(f"vec0:transport=tap,ifname={self.tap},depth=128")
         return subprocess.Popen(

@@ -31,6 +31,11 @@ def wait_for_reads(shell: Shell, more_than: int = 0, tries: int = 60) -> dict[st
     raise AssertionError(f"no read: {now}; {shell.run('journalctl -u anpr-node -n 30 --no-pager')[1]}")
 
 
+def failed_units(shell: Shell) -> set[str]:
+    """What could not be started. This kernel has no tables for IP; see test_firewall.py and test_arm64.py."""
+    return set(shell.out("systemctl --failed --no-legend --plain | cut -d' ' -f1").split()) - {"nftables.service"}
+
+
 CLAIMING = [
     ("Name of the node", "e40-km12"), ("Site,", "E40"), ("Lane", "2"), ("Board", "pc"), ("Your account", NAME),
     ("Your password:", PASSWORD), ("Once more:", PASSWORD), ("Your public SSH key", ""), ("Fixed address", ""),
@@ -102,8 +107,7 @@ def test_units_keep_their_promise(claimed: tuple[UserModeLinux, Shell]) -> None:
     _, shell = claimed
     scores = shell.out("systemd-analyze security --no-pager anpr-node.service | tail -1")
     assert float(re.findall(r"(\d+\.\d)", scores)[-1]) <= 2.0
-    failed = set(shell.out("systemctl --failed --no-legend --plain | cut -d' ' -f1").split())
-    assert failed <= {"nftables.service"}  # this kernel has no tables for IP; see test_firewall.py
+    assert failed_units(shell) == set()
 
 
 def test_what_a_day_writes_to_the_card(
@@ -121,4 +125,4 @@ def test_what_a_day_writes_to_the_card(
     record_property("reads meanwhile", more)
     record_property("GB a day at this rate", round(written * 86_400 / WEAR_S / 1e9, 2))
     assert more > 0
-    assert written / more < 2_000_000
+    assert written / more < 400_000

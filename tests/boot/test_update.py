@@ -19,7 +19,7 @@ from boot import variants
 from boot.claims import FIRST_READ_S, NAME, PASSWORD
 from boot.console import Shell
 from boot.machine import UserModeLinux
-from boot.test_boot import wait_for_reads
+from boot.test_boot import failed_units, wait_for_reads
 
 CUTS, SEED = int(os.environ.get("ANPR_CUTS", "2")), 1
 TRIAL_S = FIRST_READ_S + 120
@@ -168,6 +168,7 @@ def test_5_the_power_is_cut(site: Site, image: Path) -> None:
         site.log_in()
         site.goes_on()
         assert site.slot() == slot
+        assert failed_units(site.shell) == set()
 
 
 @long

@@ -31,6 +31,29 @@ def test_on_the_image_a_key_in_memory_is_refused(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "store.key").exists()
 
 
+def test_the_plain_store_is_overwritten_however_often_that_was_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut leaves: the encrypted store in its place, the plain one under its other name."""
+    state, key = tmp_path / "state", tmp_path / "key"
+    with closing(open_store(state)) as store:
+        add_read(store, read(), encode(evidence()), [])
+
+    def power_cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encrypting, "_overwrite", power_cut)
+        with pytest.raises(KeyboardInterrupt):
+            encrypt(state, key)
+    with (state / f"{FILE_NAME}.plain").open("rb") as still_open:
+        encrypt(state, key)
+        assert b"1ABC123" not in still_open.read(), "its blocks are free now, and hold nothing"
+    assert not (state / f"{FILE_NAME}.plain").exists()
+    with closing(open_store(state)) as store:
+        assert store.execute("SELECT vrm FROM read").fetchall() == [("1ABC123",)]
+
+
 def test_a_key_is_made_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def without_links(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")  # what FAT answers

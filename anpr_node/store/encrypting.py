@@ -49,6 +49,7 @@ def encrypt(folder: Path, key_path: Path) -> None:
         _refuse_memory(key_path)
         if not key_path.exists():
             new_key(key_path)
+            sync_folder(key_path.parent)  # before anything is closed with it
         key = _whole_key(key_path)
         if key_id.exists() and key_id.read_text("ascii").strip() != name_of(key):
             raise StoreError(f"{key_path} is not the key that this folder's encryption was begun with")
@@ -57,6 +58,7 @@ def encrypt(folder: Path, key_path: Path) -> None:
             note_key(folder, key)  # from here on nobody takes the folder for a plain one
         if is_plain(path):
             _replace_by_encrypted(path, key)
+        _overwrite(_plain_of(path))
         seal_secrets(folder, key)
         link.symlink_to(key_path)
     except (OSError, sqlite3.Error) as error:
@@ -95,11 +97,27 @@ def _replace_by_encrypted(path: Path, key: bytes) -> None:
         encrypted.execute("SELECT sqlcipher_export('main', 'plain')").fetchall()
         encrypted.commit()
         encrypted.execute("DETACH DATABASE plain")
-    with path.open("r+b") as old, fresh.open("rb") as new:
+    with fresh.open("rb") as new:
         os.fsync(new.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)  # for good, before the plain one is written over
+    left = _plain_of(path)
+    left.unlink(missing_ok=True)
+    left.hardlink_to(path)  # a name that it keeps until it is overwritten, whatever comes between
+    fresh.replace(path)
+    sync_folder(path.parent)  # for good, before the plain one is written over
+
+
+def _plain_of(path: Path) -> Path:
+    """Where the plain store lies between its replacement and its overwriting."""
+    return path.with_name(f"{path.name}.plain")
+
+
+def _overwrite(path: Path) -> None:
+    """Write zeros over a file, then delete it; nothing where there is none."""
+    if not path.exists():
+        return
+    with path.open("r+b") as old:
         for _ in range(0, os.fstat(old.fileno()).st_size, len(BLOCK)):
             old.write(BLOCK)
         old.flush()
         os.fsync(old.fileno())
+    path.unlink()

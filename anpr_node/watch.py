@@ -60,7 +60,7 @@ class Watch:
         self._usual: dict[int, float] = {}
         self._supervisor = Supervisor(self._clock, self._usual_reads, settings.state_folder)
         self._caretaker = Caretaker(settings, self._database)
-        self._ladder = Ladder(self._earlier_steps(), last="driver" if node.platform.painted else "power")
+        self._ladder = Ladder(self._earlier_steps(), last="stream" if node.platform.painted else "power")
         self._vitals = Vitals(time.monotonic())
         self._pending: deque[Event] = deque(maxlen=PENDING_MAX)
         self._stored = ""

@@ -54,7 +54,7 @@ class Platform:
     """Opens the camera once more, after it was closed; None where that makes no sense."""
     modem: ModemLine | None = None
     painted: bool = False
-    """Whether a program paints the frames: no new process and no power mends a machine that is too slow for it."""
+    """Whether a program paints the frames: where it is too slow, opening it anew costs more time, and mends nothing."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property

@@ -22,7 +22,7 @@ from anpr_node.errors import StoreDamaged, StoreError
 from anpr_node.hotlist.lists import FOLDER as LISTS_FOLDER
 from anpr_node.hotlist.lists import sweep_parts
 from anpr_node.policy import Terms
-from anpr_node.store import day_keys, recovery, retention
+from anpr_node.store import day_keys, recovery, retention, room, wal
 from anpr_node.store.database import count, open_store
 from anpr_node.store.reads import correct_times
 from anpr_node.store.scrub import Scrubber
@@ -112,7 +112,7 @@ class Keeper:
         self._database, self._clock, self._boot_id = database, clock, boot_id
         self._folder: Path = settings.state_folder
         self._terms = settings.policy.terms
-        self._limits = retention.Limits(settings.store.quota_mb * 1_000_000, settings.store.free_mb_min * 1_000_000)
+        self._limits = room.Limits(settings.store.quota_mb * 1_000_000, settings.store.free_mb_min * 1_000_000)
         self._ask_source = _Every(ASK_SOURCE_EVERY_S)
         settled_ns = clock.monotonic_ns() + round(FIRST_PURGE_S * NS_PER_S)
         self._checkpoint, self._room = _Every(CHECKPOINT_EVERY_S), _Every(ROOM_EVERY_S)
@@ -127,7 +127,7 @@ class Keeper:
         """Do what is due. Raises StoreError."""
         now_ns = self._clock.monotonic_ns()
         if self._checkpoint.is_due(now_ns):
-            retention.write_back(self._database)
+            wal.write_back(self._database)
         if self._ask_source.is_due(now_ns):
             self._clock.ask_source()
         self._correct_times(now_ns)
@@ -168,7 +168,7 @@ class Keeper:
         self._purged += purged
         if purged:
             return
-        self._purging = not retention.leave_no_trace(self._database)
+        self._purging = not wal.leave_no_trace(self._database)
         if self._purging:
             return
         aside = delete_beside(self._folder, self._terms, self._utc_ns())
@@ -181,7 +181,7 @@ class Keeper:
         self._purged = 0
 
     def _make_room(self) -> None:
-        dropped = retention.make_room(self._database, self._folder, self._limits, self._utc_ns(), BATCHES)
+        dropped = room.make_room(self._database, self._folder, self._limits, self._utc_ns(), BATCHES)
         if dropped:
             self._room.next_ns = 0  # there may be more to do
             log.warning("the record is full: %s", ", ".join(f"{n} {name}" for name, n in dropped.items()))

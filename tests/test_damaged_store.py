@@ -19,7 +19,7 @@ from anpr_node.hotlist.matching import Sighting, open_matcher
 from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.store import recovery, retention
+from anpr_node.store import recovery, retention, room
 from anpr_node.store.database import FILE_NAME, PAGE_BYTES, figures, open_store
 from anpr_node.store.events import Event, add_events
 from anpr_node.store.key import KEY_NAME, new_key
@@ -320,7 +320,7 @@ def test_an_overview_dropped_since_does_not_come_back_without_its_key(
             recovery.salvage_pictures(folder, store, TERMS, 0)
         monkeypatch.undo()
         assert store.execute("SELECT count(*) FROM evidence").fetchone() == (recovery.PICTURES_AT_ONCE,)
-        dropped = retention.make_room(store, folder, retention.Limits(1, 0), 0, batches=1)
+        dropped = room.make_room(store, folder, room.Limits(1, 0), 0, batches=1)
         assert dropped == {"dropped_overviews": recovery.PICTURES_AT_ONCE // 2}
         while not recovery.salvage_pictures(folder, store, TERMS, 0):
             pass

@@ -113,3 +113,8 @@ def test_what_changes_with_a_version_lies_at_the_end(tmp_path: Path) -> None:
         build.ours_last(tmp_path / "root.tar", target)
     with tarfile.open(tmp_path / "ordered.tar") as tar:
         assert tar.getnames() == [*names[3:5], names[6], *names[1:3], names[5], names[7]]
+
+
+def test_the_firewall_drops_what_nobody_named() -> None:
+    """That it does, test_firewall.py and boot/test_arm64.py see; they need root."""
+    assert "policy drop" in (OVERLAY / "etc/nftables.conf").read_text()

@@ -23,11 +23,11 @@ from anpr_node.keeper import FIRST_PURGE_S, PATIENCE_S, PURGE_EVERY_S, SETTLE_S,
 from anpr_node.policy import Terms, presets
 from anpr_node.recorder import encode
 from anpr_node.records import ClockState, Hit, HotlistEntry
-from anpr_node.store import recovery, retention
+from anpr_node.store import recovery, retention, room, wal
 from anpr_node.store.database import FILE_NAME, figures, open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.reads import EncodedEvidence, add_read
-from anpr_node.store.retention import Limits
+from anpr_node.store.room import Limits
 from anpr_node.store.scrub import Scrubber
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
@@ -145,14 +145,14 @@ def test_nothing_is_left_of_purged_plates(store: Database, tmp_path: Path) -> No
     fill_and_purge(store)
     assert 0 < rows(store, "read") < 300
     assert traces(folder, store), "the log holds everything"
-    assert retention.leave_no_trace(store)
+    assert wal.leave_no_trace(store)
     left = traces(folder, store)
     assert 0 < len(left) < 100, "what SQLite leaves in the gaps"
     scrubber = Scrubber(store, folder)
     while not scrubber.scrub(slice_pages=50):
         pass
     scrubber.finish()
-    assert retention.leave_no_trace(store)
+    assert wal.leave_no_trace(store)
     assert traces(folder, store) == set()
     assert scrubber.cleaned > 0
     assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -169,8 +169,8 @@ def test_a_file_that_becomes_shorter_between_two_slices_is_scrubbed_to_its_new_e
     assert not scrubber.scrub(slice_pages=1)
     with closing(open_store(folder)) as other:
         assert retention.purge(other, TERMS, day(30)) == 3
-        retention.shrink(other)
-        assert retention.leave_no_trace(other)
+        wal.shrink(other)
+        assert wal.leave_no_trace(other)
     assert (folder / FILE_NAME).stat().st_size < 1_000_000
     while not scrubber.scrub(slice_pages=10):
         assert scrubber.went_on
@@ -190,7 +190,7 @@ def test_scrubbing_between_writes_of_another_connection_changes_no_row(store: Da
     assert n >= 4, "several slices, with a commit of another between them"
     assert store.execute("SELECT * FROM read WHERE read_id < 's' ORDER BY read_id").fetchall() == before
     assert store.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    retention.leave_no_trace(store)
+    wal.leave_no_trace(store)
     assert traces(folder, store) == set()
 
 
@@ -208,11 +208,11 @@ def test_an_encrypted_store_holds_no_plate_at_all(tmp_path: Path) -> None:
 def test_a_file_that_goes_while_the_record_is_measured_counts_nothing(store: Database, tmp_path: Path) -> None:
     """A damaged store that `anpr-node purge` deletes meanwhile: its name was found, and then it is not there."""
     aside = tmp_path / "state" / "damaged-20260101T000000"
-    before = retention.excess(store, tmp_path / "state", Limits(1, 0))
+    before = room.excess(store, tmp_path / "state", Limits(1, 0))
     aside.mkdir()
     (aside / "salvage").write_bytes(bytes(100))
     (aside / FILE_NAME).symlink_to(aside / "gone")
-    assert retention.excess(store, tmp_path / "state", Limits(1, 0)) == before + 100
+    assert room.excess(store, tmp_path / "state", Limits(1, 0)) == before + 100
 
 
 @pytest.mark.parametrize("how", ["purge", "scrub"])
@@ -231,18 +231,18 @@ def test_a_long_log_is_in_the_file_before_the_store_is_held_to_empty_it(
             sizes.append((folder / FILE_NAME).stat().st_size)
 
     store.conn.set_trace_callback(look)
-    assert retention.leave_no_trace(store) if how == "purge" else Scrubber(store, folder).scrub()
+    assert wal.leave_no_trace(store) if how == "purge" else Scrubber(store, folder).scrub()
     assert sizes
     assert min(sizes) > 1_000_000
 
 
 def test_room_is_given_back_to_the_card(store: Database, tmp_path: Path) -> None:
     fill(store, 60, delivered=0)
-    retention.leave_no_trace(store)
+    wal.leave_no_trace(store)
     size = (tmp_path / "state" / FILE_NAME).stat().st_size
     retention.purge(store, TERMS, day(30))
-    retention.shrink(store)
-    retention.leave_no_trace(store)
+    wal.shrink(store)
+    wal.leave_no_trace(store)
     assert store.execute("PRAGMA freelist_count").fetchone()[0] == 0
     assert (tmp_path / "state" / FILE_NAME).stat().st_size < size / 5
 
@@ -256,7 +256,7 @@ def fill(store: Database, reads: int, *, delivered: int, hits: tuple[int, ...] =
 
 
 def limits(store: Database, folder: Path, less_bytes: int) -> Limits:
-    used = retention.excess(store, folder, Limits(0, 0))
+    used = room.excess(store, folder, Limits(0, 0))
     return Limits(used - less_bytes, 0)
 
 
@@ -268,8 +268,8 @@ def test_a_hit_outlasts_what_is_younger_and_a_silent_one_does_not_show_by_it(
     fill(store, 40, delivered=40, hits=(0,))
     store.execute("UPDATE hit SET actions = ?", [actions])
     store.conn.commit()
-    retention.leave_no_trace(store)
-    retention.make_room(store, folder, limits(store, folder, 1), day(1), batches=3)
+    wal.leave_no_trace(store)
+    room.make_room(store, folder, limits(store, folder, 1), day(1), batches=3)
     kept = store.execute("SELECT count(*) FROM evidence WHERE read_id = 'r000'").fetchone()[0]
     assert bool(kept) == stays
 
@@ -277,14 +277,14 @@ def test_a_hit_outlasts_what_is_younger_and_a_silent_one_does_not_show_by_it(
 def test_room_is_made_in_the_stated_order_and_counted(store: Database, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     fill(store, 100, delivered=40, hits=(5, 50))
-    retention.leave_no_trace(store)
+    wal.leave_no_trace(store)
     states = []
     for _ in range(60):
-        dropped = retention.make_room(store, folder, limits(store, folder, 1), day(1), batches=1)
+        dropped = room.make_room(store, folder, limits(store, folder, 1), day(1), batches=1)
         if not dropped:
             break
         states += dropped
-    assert list(dict.fromkeys(states)) == list(dict.fromkeys(s.name for s in retention.STEPS))
+    assert list(dict.fromkeys(states)) == list(dict.fromkeys(s.name for s in room.STEPS))
     assert figures(store) == {
         "dropped_delivered_pictures": 78,
         "dropped_delivered_reads": 39,
@@ -297,23 +297,23 @@ def test_room_is_made_in_the_stated_order_and_counted(store: Database, tmp_path:
 
 def test_a_hit_is_the_last_thing_to_go(store: Database, tmp_path: Path) -> None:
     fill(store, 45, delivered=0, hits=(0,))
-    retention.leave_no_trace(store)
+    wal.leave_no_trace(store)
     folder = tmp_path / "state"
     while rows(store, "read") > 1:
-        assert retention.make_room(store, folder, limits(store, folder, 1), day(1), batches=1)
+        assert room.make_room(store, folder, limits(store, folder, 1), day(1), batches=1)
     assert ids(store) == ["r000"]
 
 
 def test_delivered_pictures_go_first_and_only_as_many_as_needed(store: Database, tmp_path: Path) -> None:
     fill(store, 100, delivered=50)
-    retention.leave_no_trace(store)
+    wal.leave_no_trace(store)
     folder = tmp_path / "state"
-    retention.make_room(store, folder, limits(store, folder, 100_000), day(1))
+    room.make_room(store, folder, limits(store, folder, 100_000), day(1))
     assert rows(store, "read") == 100
     assert 100 < rows(store, "evidence") < 200
     undelivered = "SELECT count(*) FROM evidence WHERE read_id IN (SELECT ref FROM outbox)"
     assert store.execute(undelivered).fetchone()[0] == 100
-    assert retention.excess(store, folder, limits(store, folder, 0)) <= 0
+    assert room.excess(store, folder, limits(store, folder, 0)) <= 0
 
 
 def put_aside(folder: Path, moment_day: float, **reads: tuple[float, bool]) -> Path:

@@ -19,7 +19,7 @@ from anpr_node.keeper import CHECKPOINT_EVERY_S
 from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import Evidence
-from anpr_node.store import retention, shredding
+from anpr_node.store import retention, room, shredding, wal
 from anpr_node.store.database import FILE_NAME, open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.reads import add_read, load_evidence
@@ -86,7 +86,7 @@ def test_deleted_overviews_lose_their_key_and_every_other_byte_is_overwritten(st
     assert len(_found(tmp_path, [each.patch_jpeg for each in kept])) == 40
     assert len(_found(tmp_path, [key for key, _ in closed])) == 40
     assert retention.purge(store, presets()["NL"], 29 * NS_PER_DAY) == 40
-    assert retention.leave_no_trace(store)
+    assert wal.leave_no_trace(store)
     assert scrub_all(store, tmp_path / "state")
     assert not _found(tmp_path, [each.patch_jpeg for each in kept])
     assert not _found(tmp_path, [key for key, _ in closed])
@@ -98,9 +98,9 @@ def test_deleted_overviews_lose_their_key_and_every_other_byte_is_overwritten(st
 def test_a_dropped_overview_is_gone_and_its_read_and_patch_stay(store: Database, tmp_path: Path) -> None:
     add_read(store, read(), encode(noise()), [])
     (key,) = store.execute("SELECT overview_key FROM read").fetchone()
-    limits = retention.Limits(1, 0)
-    assert retention.make_room(store, tmp_path / "state", limits, 0, batches=1) == {"dropped_overviews": 1}
-    assert retention.leave_no_trace(store)
+    limits = room.Limits(1, 0)
+    assert room.make_room(store, tmp_path / "state", limits, 0, batches=1) == {"dropped_overviews": 1}
+    assert wal.leave_no_trace(store)
     assert load_evidence(store, "r1", "overview") is None
     assert load_evidence(store, "r1", "patch") is not None
     assert not _found(tmp_path, [key])
@@ -116,7 +116,7 @@ def test_on_trial_overviews_stay_open_and_are_overwritten_when_they_go(
     assert store.execute("SELECT jpeg FROM evidence WHERE kind = 'overview'").fetchone() == (kept.overview_jpeg,)
     assert _found(tmp_path, [kept.overview_jpeg])
     assert retention.purge(store, presets()["NL"], 29 * NS_PER_DAY) == 1
-    assert retention.leave_no_trace(store)
+    assert wal.leave_no_trace(store)
     assert not _found(tmp_path, [kept.overview_jpeg])
 
 

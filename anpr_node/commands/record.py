@@ -202,7 +202,7 @@ def purge(settings: Settings, believe_clock: bool) -> None:
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
     from anpr_node.keeper import delete_beside
-    from anpr_node.store import retention
+    from anpr_node.store import retention, wal
     from anpr_node.store.database import use_store
     from anpr_node.store.scrub import scrub_all
 
@@ -212,7 +212,7 @@ def purge(settings: Settings, believe_clock: bool) -> None:
         with _refusals_noted(folder, "purge", ""):
             leap_days = _leap_days(database, clock, believe_clock)
         purged = retention.purge(database, terms, now_ns)
-        retention.shrink(database)
+        wal.shrink(database)
         clean = scrub_all(database, folder)
     aside = delete_beside(folder, terms, now_ns)
     detail = {"believed_clock_days_ahead": leap_days} if leap_days else {}

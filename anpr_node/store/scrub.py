@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from anpr_node.store.database import FILE_NAME, count
 from anpr_node.store.key import load_key
-from anpr_node.store.retention import leave_no_trace, write_back
+from anpr_node.store.wal import leave_no_trace, write_back
 
 SLICE_PAGES = 1_000
 """Pages of trees looked at while the store is held; some tens of milliseconds. Each slice costs the card a commit."""

@@ -123,9 +123,7 @@ class Build:
     def debian(self) -> None:
         """Debian's packages alone. Kept for other builds on the same day, of the same list, from commits of one day."""
         names = packages(self.base.name)
-        date = (
-            int(os.environ["SOURCE_DATE_EPOCH"]) // DAY_S * DAY_S
-        )  # of what is kept: the same for a whole day's commits
+        date = int(os.environ["SOURCE_DATE_EPOCH"]) // DAY_S * DAY_S
         kernel = [self.base.kernel, self.base.kernel_suite]
         key = " ".join([time.strftime("%F", time.gmtime()), str(date), *kernel, SUITE, *names, *sources(SUITE)])
         self.plain, note = self.folder / "debian.tar", self.folder / "debian.key"
@@ -190,7 +188,7 @@ class Build:
         extract(self.folder / "root.squashfs", "usr/share/anpr-node/sbom.cdx.json", self.folder / "sbom.cdx.json")
         extract(self.folder / "root.squashfs", "usr/share/anpr-node/licences.txt", self.folder / "licences.txt")
         names = ("anpr-node.img", "root.squashfs", "boot.vfat", "initrd.img", "sbom.cdx.json")
-        sums = "".join(f"{_sha256(self.folder / name)}  {name}\n" for name in names)
+        sums = "".join(f"{sha256(self.folder / name)}  {name}\n" for name in names)
         (self.folder / "SHA256SUMS").write_text(sums)
 
     def bundle(self) -> None:
@@ -288,7 +286,8 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy(source, target)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

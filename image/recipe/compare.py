@@ -13,6 +13,10 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from build import sha256
+
 FILES = ("root.tar", "root.squashfs", "initrd.img", "boot.vfat", "anpr-node.img", "sbom.cdx.json", "licences.txt")
 BUNDLE = "update.raucb"
 SLOT = ("root.squashfs", "boot.vfat")
@@ -33,12 +37,6 @@ def payload(bundle: Path) -> str:
             digest.update(block)
             left -= len(block)
     return digest.hexdigest()
-
-
-def whole(path: Path) -> str:
-    """Hash of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def members(path: Path) -> dict[str, tuple[object, ...]]:
@@ -72,7 +70,7 @@ def differences(folder: Path, other: Path) -> list[str]:
     lines = []
     for name in FILES:
         one, two = folder / name, other / name
-        if whole(one) == whole(two):
+        if sha256(one) == sha256(two):
             continue
         lines.append(name)
         if one.suffix == ".tar":

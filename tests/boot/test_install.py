@@ -49,8 +49,7 @@ def clean(text: str) -> str:
 
 def as_pattern(line: str) -> str:
     """A line of the page, whatever its numbers."""
-    numbers = re.sub(r"\d+(\\\.\d+)?", r"\\d[\\d.]*", re.escape(line.strip()))
-    return re.sub(r"(SHA\\-)?\\d\[\\d\.\]\*\\ [0-9a-f\\d.\[\]*]+…", r"\\S+ [0-9a-f]+…", numbers)
+    return re.sub(r"\d+(\\\.\d+)?", r"\\d[\\d.]*", re.escape(line.strip()))
 
 
 def assert_seen(part: str, screen: str) -> None:

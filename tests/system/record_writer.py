@@ -25,7 +25,7 @@ from sqlite_utils import Database
 
 from anpr_node.policy import presets
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.store import recovery, retention
+from anpr_node.store import recovery, wal
 from anpr_node.store.database import open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.key import load_key
@@ -48,7 +48,7 @@ def write(folder: Path, say: Callable[[str], None], mode: str = "FULL") -> None:
             if rng.random() < 0.4:
                 _deliver(database, say)
             if rng.random() < 0.05 and mode != "NORMAL":
-                retention.leave_no_trace(database)
+                wal.leave_no_trace(database)
 
 
 def _add(database: Database, rng: random.Random, say: Callable[[str], None]) -> None:

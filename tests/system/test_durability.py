@@ -27,7 +27,7 @@ from anpr_node.errors import StoreError, StoreLogLost
 from anpr_node.policy import presets
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.store import retention
+from anpr_node.store import retention, wal
 from anpr_node.store.database import FILE_NAME, open_store
 from anpr_node.store.encrypting import encrypt
 from anpr_node.store.reads import EncodedEvidence, add_read
@@ -213,7 +213,7 @@ def test_four_hundred_days(tmp_path: Path, preset: str) -> None:
             now_ns = (begin_s + 86_400) * NS_PER_S
             retention.purge(store, terms, now_ns)
             _assert_right_to_the_day(store, terms.reads_days, terms.hits_days, now_ns)
-            retention.leave_no_trace(store)
+            wal.leave_no_trace(store)
             sizes.append((tmp_path / FILE_NAME).stat().st_size)
         assert scrub_all(store, tmp_path)
         live = {row[0] for row in store.execute("SELECT vrm FROM read")}

@@ -41,7 +41,8 @@ HERE = Path(__file__).resolve().parent
 LINK_BYTES_PER_S = 125_000
 READS, HITS, SHARE = (450_000, 200, 0.05) if FULL else (12_000, 60, 0.05)
 KILLS = 200 if FULL else 20
-KILLED_AFTER_S = (0.3, 2.0)
+KILLED_WITHIN_S = 0.2
+LIFE_S_MAX = 60.0
 KILLED_LINK_BYTES_PER_S = 120_000
 NEW_HIT_S_MAX = 5.0 if FULL else 12.0
 """Quick: among so few hits one that meets two faults on a busy machine would be the worst of all."""
@@ -210,11 +211,15 @@ def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Path)
                 assert zygote.stdin is not None
                 assert zygote.stdout is not None
                 during = 0
-                for _ in range(KILLS):
+                for number in range(KILLS):
                     pid = _fork(zygote)
-                    time.sleep(rng.uniform(*KILLED_AFTER_S))
+                    _wait_for_old(plan, round((number + rng.random()) / (KILLS + 2) * reads))
+                    time.sleep(rng.uniform(0, KILLED_WITHIN_S))
                     during += _old(plan, "read") < reads
                     os.kill(pid, signal.SIGKILL)
+                pid = _fork(zygote)
+                _wait_for_more(tmp_path / "state", reads)
+                os.kill(pid, signal.SIGKILL)
                 pid = _fork(zygote)
                 _wait_for_empty(tmp_path / "state")
                 os.kill(pid, signal.SIGTERM)
@@ -228,7 +233,7 @@ def test_a_node_that_is_killed_loses_nothing_and_doubles_nothing(tmp_path: Path)
     at_sink = {id_ for kind, id_ in kept if kind == "read"}
     assert at_sink | owed == stored
     sys.stdout.write(
-        f"{KILLS} kills, {during} of them while draining, {len(stored) - reads} reads of the node's own, "
+        f"{KILLS + 1} kills, {during} of them while draining, {len(stored) - reads} reads of the node's own, "
         f"{sum(n - 1 for n in plan.taken.values())} items twice on the wire\n"
     )
 
@@ -250,6 +255,23 @@ def _fork(zygote: subprocess.Popen[str]) -> int:
     zygote.stdin.write("\n")
     zygote.stdin.flush()
     return int(json.loads(zygote.stdout.readline())["pid"])
+
+
+def _wait_for_old(plan: Plan, reads: int) -> None:
+    """Until so many were taken: a kill comes at a point of the drain, however fast the machine is."""
+    patience_s = time.monotonic() + LIFE_S_MAX
+    while _old(plan, "read") < reads:
+        assert time.monotonic() < patience_s, f"no more than {_old(plan, 'read')} reads sent, {reads} awaited"
+        time.sleep(0.005)
+
+
+def _wait_for_more(state: Path, reads: int) -> None:
+    """Until the node has a read of its own."""
+    patience_s = time.monotonic() + LIFE_S_MAX
+    with closing(open_store(state)) as store:
+        while store.execute("SELECT count(*) FROM read").fetchone()[0] <= reads:
+            assert time.monotonic() < patience_s, "the node reads nothing while it sends"
+            time.sleep(0.1)
 
 
 def _wait_for_empty(state: Path) -> None:

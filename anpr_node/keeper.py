@@ -92,7 +92,7 @@ def delete_beside(folder: Path, terms: Terms, utc_ns: int) -> int:
 
 
 def keep(settings: Settings, clock: Clock, boot_id: str, stopping: threading.Event) -> None:
-    """Keep house until the node stops; a store that is full or busy is tried again. Raises StoreDamaged."""
+    """Keep house until the node stops; what is full, busy or fails is tried again. Raises StoreDamaged."""
     with contextlib.closing(open_store(settings.state_folder, BUSY_S)) as database:
         keeper = Keeper(database, settings, clock, boot_id)
         while not stopping.wait(TICK_S):
@@ -100,7 +100,7 @@ def keep(settings: Settings, clock: Clock, boot_id: str, stopping: threading.Eve
                 keeper.tick()
             except StoreDamaged:
                 raise
-            except (StoreError, sqlite3.Error) as error:
+            except (StoreError, sqlite3.Error, OSError) as error:
                 log.error("the record is not kept in order now: %s", error)
                 stopping.wait(RETRY_S)
 
@@ -158,9 +158,13 @@ class Keeper:
 
     def _scrub(self) -> None:
         """A slice of what purged rows left between the others; the whole file once a day."""
-        self._scrubbing = not self._scrubber.scrub()
-        if not self._scrubbing:
-            self._scrubber.finish()
+        try:
+            self._scrubbing = not self._scrubber.scrub()
+            if not self._scrubbing:
+                self._scrubber.finish()
+        except StoreError:  # the card fails there: tomorrow again, and until then everything else
+            self._scrubbing = False
+            raise
 
     def _purge_on(self) -> None:
         """Some batches of the purge; at its end it is written down, without saying what was deleted."""

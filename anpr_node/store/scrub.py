@@ -8,10 +8,13 @@ page that is not what it expects it leaves alone. An encrypted store is not scru
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
 
+from anpr_node.errors import StoreError
 from anpr_node.store.database import FILE_NAME, count
 from anpr_node.store.key import load_key
 from anpr_node.store.wal import leave_no_trace, write_back
@@ -52,6 +55,7 @@ class Scrubber:
 
         Raises:
             sqlite3.Error: the store is held by somebody else, or the card fails.
+            StoreError: the card fails under the file itself; the next call begins anew.
 
         """
         if self._handle is None:
@@ -64,7 +68,8 @@ class Scrubber:
             self.went_on = not (self._wal.exists() and self._wal.stat().st_size)
             if not self.went_on:
                 return False
-            cleaned = self._scrub_slice(slice_pages)
+            with self._card_may_fail():
+                cleaned = self._scrub_slice(slice_pages)
             if cleaned:
                 # a commit makes everybody else read the pages anew
                 count(self._database, "scrubbed_pages", cleaned, 0)
@@ -124,10 +129,21 @@ class Scrubber:
         return 1
 
     def finish(self) -> None:
-        """Put what was written on the card, and begin anew next time."""
-        if self._handle is not None:
-            os.fdatasync(self._handle)
+        """Put what was written on the card, and begin anew next time. Raises StoreError."""
         self._next = FIRST_PAGE
+        if self._handle is not None:
+            with self._card_may_fail():
+                os.fdatasync(self._handle)
+
+    @contextmanager
+    def _card_may_fail(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._next = FIRST_PAGE
+            raise StoreError(
+                f"{FILE_NAME} cannot be scrubbed of what deleted reads left in it: {error.strerror}; replace the card"
+            ) from error
 
 
 def scrub_all(database: Database, folder: Path) -> bool:

@@ -326,6 +326,7 @@ def test_an_overview_dropped_since_does_not_come_back_without_its_key(
             pass
         pictures = store.execute("SELECT read_id, kind FROM evidence").fetchall()
         assert len(pictures) == 2 * READS - recovery.PICTURES_AT_ONCE // 2
+        assert figures(store)["salvaged_pictures"] == 2 * READS, "none of them is counted twice"
         for read_id, kind in pictures:
             picture, digest = load_evidence(store, read_id, kind) or (b"", "")
             assert hashlib.sha256(picture).hexdigest() == digest

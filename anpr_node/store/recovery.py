@@ -162,10 +162,10 @@ def salvage_pictures(folder: Path, database: Any, terms: Terms, now_ns: int, mos
         if todo == TABLES:
             continue
         try:
-            with closing(Damaged(aside / FILE_NAME, load_key(folder))) as old:
+            with closing(Damaged(aside / FILE_NAME, load_key(folder))) as old, database.atomic():
                 copied = copy_pictures(old, database, int(todo), most)
-            if copied.read_ids:
-                _count_pictures(database, copied.read_ids, terms, now_ns)
+                if copied.read_ids:
+                    _count_pictures(database, copied.read_ids, terms, now_ns)
         except sqlite3.Error as error:
             raise store_error("pictures not salvaged", error) from error
         if copied.at is not None:
@@ -178,8 +178,7 @@ def salvage_pictures(folder: Path, database: Any, terms: Terms, now_ns: int, mos
 
 def _count_pictures(database: Any, read_ids: Sequence[str], terms: Terms, now_ns: int) -> None:
     hidden = hidden_among(database, sorted(set(read_ids)), terms.only_hits_before_ns(now_ns))
-    with database.atomic():
-        count(database, "salvaged_pictures", sum(read_id not in hidden for read_id in read_ids), now_ns)
+    count(database, "salvaged_pictures", sum(read_id not in hidden for read_id in read_ids), now_ns)
 
 
 def mark_damaged(folder: Path) -> None:

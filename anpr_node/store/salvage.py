@@ -73,28 +73,34 @@ def copy_tables(old: Damaged, new: Any) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """How far the pictures got, None: that was all; and the reads that those just brought over belong to."""
+    """How far the pictures got, None: that was all; and the read of each picture that was not there before."""
 
     at: int | None
     read_ids: tuple[str, ...] = ()
 
 
 def copy_pictures(old: Damaged, new: Any, at: int, most: int) -> Copied:
-    """Bring over the next pictures behind row `at` whose reads are there, with the key of what was closed with one."""
+    """Bring over the next pictures behind row `at` whose reads are there, with the key of what was closed with one.
+
+    After a power cut some may be there already: they are not said to be brought over again.
+    """
     try:
         at, rows = next(_chunks(old, "evidence", PICTURE, at, most))
     except (StopIteration, sqlite3.Error):
         return Copied(None)
     closed = _closed_overviews(old, [row[0] for row in rows])
+    brought = []
     with new.atomic():
         for row in rows:  # of one that was dropped since, when a power cut has it copied again, the key is gone
             key_needed = row[1] == "overview" and row[0] in closed
-            new.execute(
+            inserted = new.execute(
                 f"INSERT OR IGNORE INTO evidence ({PICTURE}) SELECT ?, ?, ?, ?"
                 " WHERE EXISTS (SELECT 1 FROM read WHERE read_id = ? AND (overview_key IS NOT NULL OR NOT ?))",
                 [*row, row[0], key_needed],
             )
-    return Copied(at, tuple(row[0] for row in rows))
+            if inserted.rowcount == 1:
+                brought.append(row[0])
+    return Copied(at, tuple(brought))
 
 
 def _closed_overviews(old: Damaged, read_ids: Sequence[str]) -> set[str]:

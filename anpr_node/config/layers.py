@@ -28,6 +28,8 @@ Values = dict[str, Any]
 """Section to key to value, as TOML gives it."""
 
 KEPT_MAX = 50
+PERSONAL = frozenset({("sms", "numbers"), ("sms", "silent_numbers"), ("site", "responsible_officer")})
+"""Settings that name people: what everybody may look at goes without them."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 HEADER = """\
 # Written by the console of anpr-node; it stands over node.toml. Do not edit it: use `set` and `save` on the console, or
@@ -164,9 +166,11 @@ def current(source: Path) -> Saved | None:
 
 
 def describe(before: Values, change: Values) -> list[str]:
-    """Each changed key with its old and new value."""
+    """Each changed key with its old and new value; of what names people only that it was changed."""
     return [
-        f"{section}.{key} {_show(before.get(section, {}).get(key))} -> {_show(value)}"
+        f"{section}.{key} changed"
+        if (section, key) in PERSONAL
+        else f"{section}.{key} {_show(before.get(section, {}).get(key))} -> {_show(value)}"
         for section, keys in change.items()
         for key, value in keys.items()
     ]

@@ -19,6 +19,8 @@ NODE_BACK_S = 30.0
 LEGAL = frozenset({"policy", "store", "hotlists", "sms", "models", "uplink", "console", "queue"})
 """Sections that are no technician's: what is kept, which lists count, who is told."""
 POLICY_RIGHT = "console policy"
+WITHHELD = "(withheld)"
+"""In place of what names people."""
 
 
 def parse_value(text: str, annotation: Any) -> Any:
@@ -56,9 +58,14 @@ def source_of(context: Context) -> Any:
     return context.settings.source
 
 
+def may_change(context: Context, section: str) -> bool:
+    """Whether a section is this role's."""
+    return section not in LEGAL or context.person.may(POLICY_RIGHT)
+
+
 def check_may(context: Context, section: str, key: str) -> None:
     """Raises RefusedByPolicy, noted, for a section that is not this role's."""
-    if section in LEGAL and not context.person.may(POLICY_RIGHT):
+    if not may_change(context, section):
         problem = f"{key} is not for the role {context.person.role}"
         context.note("set", "refused", key=key, problem=problem)
         raise RefusedByPolicy(problem)

@@ -12,8 +12,8 @@ from typing import Any
 
 from anpr_node import __version__, audit
 from anpr_node import status as standing
-from anpr_node.config import Settings
-from anpr_node.console.changing import reload_node
+from anpr_node.config import Settings, layers
+from anpr_node.console.changing import WITHHELD, reload_node
 from anpr_node.console.context import Context, NotUnderstood
 from anpr_node.console.look_commands import node_or_none
 from anpr_node.console.picture_commands import offer
@@ -25,9 +25,6 @@ from anpr_node.store.events import last_events
 
 COMMAND_S = 600.0
 EVENTS_IN_BUNDLE = 500
-WITHHELD = "(withheld)"
-PERSONAL = {("sms", "numbers"), ("sms", "silent_numbers"), ("site", "responsible_officer")}
-"""Settings that name people; the bundle goes without them."""
 
 
 @command("bundle", "repair", "console repair", "bundle", "pack what support needs, without personal data")
@@ -69,7 +66,7 @@ def make_bundle(context: Context) -> bytes:
 def impersonal(settings: Settings) -> dict[str, Any]:
     """All settings, without those that name people, and without the lists' own."""
     values = settings.model_dump(mode="json")
-    for section, key in PERSONAL:
+    for section, key in layers.PERSONAL:
         if values.get(section, {}).get(key):
             values[section][key] = WITHHELD
     values["hotlists"] = {"lists": sorted(settings.hotlists.lists)}

@@ -16,9 +16,11 @@ from anpr_node import config
 from anpr_node.config import Settings, layers
 from anpr_node.console.changing import (
     LEGAL,
+    WITHHELD,
     check_may,
     checked,
     keep,
+    may_change,
     parse_value,
     reload_node,
     source_of,
@@ -48,7 +50,8 @@ def _keys(context: Context, _: str) -> list[str]:
 )
 def show(context: Context, words: list[str]) -> None:
     """Shows values that differ from the built-in ones; with a section all of its keys, with a key what it means and may
-    be. The mark tells where a value comes from: file (node.toml), saved (by this console), trial, set (not yet tried).
+    be. What names people is shown to those who may change it. The mark tells where a value comes from: file
+    (node.toml), saved (by this console), trial, set (not yet tried).
     """
     wanted = words[0] if words else ""
     sections = type(context.settings).model_fields
@@ -91,6 +94,8 @@ def origin(context: Context, section: str, name: str) -> str:
 
 def _value(context: Context, section: str, name: str) -> str:
     value = context.pending.get(section, {}).get(name, getattr(getattr(context.settings, section), name))
+    if value and (section, name) in layers.PERSONAL and not may_change(context, section):
+        return WITHHELD
     if isinstance(value, dict):
         return f"{len(value)} entries: {', '.join(value)}" if value else "none"
     return "-" if value is None else f"{value}" if not isinstance(value, str) else repr(value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from anpr_node.config import parse
-from anpr_node.console.repair_commands import WITHHELD, impersonal
+from anpr_node.console.changing import WITHHELD
+from anpr_node.console.repair_commands import impersonal
 
 NAMED = {
     "sms": {"numbers": ["+32470123456"], "silent_numbers": ["+32470999999"]},

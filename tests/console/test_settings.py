@@ -9,6 +9,7 @@ import pytest
 
 from anpr_node import audit, config
 from anpr_node.config import layers, load
+from anpr_node.console.changing import WITHHELD
 from anpr_node.console.registry import find
 from anpr_node.errors import AnprError, ConfigError, RefusedByPolicy
 from console.far_end import context_for, settings_in, talk
@@ -133,6 +134,25 @@ def test_a_technician_does_not_change_what_the_law_has_a_say_in(tmp_path: Path) 
     do(boss, "save")
     with pytest.raises(RefusedByPolicy):
         do(context, "undo")
+
+
+def test_who_is_told_of_hits_is_shown_to_those_who_may_change_it(tmp_path: Path) -> None:
+    old, new = "+32470111222", "+32470999888"
+    settings = settings_in(tmp_path, f'[sms]\nnumbers = ["{old}"]\n')
+    boss, seen_by_boss = context_for(settings, "service")
+    do(boss, "show sms")
+    assert old in seen_by_boss.text
+    do(boss, f'set sms.numbers ["{new}"]')
+    do(boss, "save")
+    context, seen = context_for(load(settings.source))
+    for line in ("show", "show sms", "show sms.numbers", "history"):
+        do(context, line)
+    assert "sms.numbers" in seen.text
+    assert WITHHELD in seen.text
+    assert "sms.numbers changed" in seen.text
+    assert not [number for number in (old, new) if number[1:] in seen.text]
+    do(boss, "undo")
+    assert load(settings.source).sms.numbers == [old]
 
 
 def test_every_change_is_in_the_audit_with_who_and_what(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""The image's own scripts in a root of scratch: which slot starts, what is taken from the card, what an update does.
+
+What a board's kernel and tools would do for them stands beside as programs of one line, which note how they were called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+LIBRARY = ROOT / "image" / "overlay" / "usr" / "lib" / "anpr-node"
+PLACES = re.compile(r"(?<![\w.$}/])/(?=(?:data|etc|run|opt|proc|usr/lib/anpr-node|usr/share/anpr-node)/)")
+AUTOBOOT = (ROOT / "image" / "boot" / "autoboot.txt").read_text()
+NOTE = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
+STANDING_IN = {
+    "unshare": '#!/bin/sh\nshift; exec "$@"\n',
+    "mount": NOTE,
+    "umount": NOTE,
+    "systemctl": NOTE,
+    "runuser": "#!/bin/sh\nexit ${HEALTH:-0}\n",
+    "rauc": NOTE
+    + """. "$SCRATCH/etc/anpr-slot"
+case $1 in
+    info) echo "RAUC_MF_VERSION='$OFFERED'" ;;
+    install) case $SLOT in a) other=b ;; *) other=a ;; esac; exec "$SCRATCH/usr/lib/anpr-node/slots" set-primary $other ;;
+    *) exit 1 ;;
+esac
+""",
+}
+
+
+class Scratch:
+    """A root with the scripts in it; a node in slot `a` that is confirmed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.calls = root, root / "calls"
+        for folder in ("data/slots", "etc/anpr-node/site", "run/firmware", "usr/lib/anpr-node", "bin"):
+            (root / folder).mkdir(parents=True)
+        for script in LIBRARY.iterdir():
+            copy = root / "usr/lib/anpr-node" / script.name
+            copy.write_text(PLACES.sub(f"{root}/", script.read_text()))
+            copy.chmod(0o755)
+        (root / "usr/lib/anpr-node/base").write_text("rpi\n")
+        (root / "run/firmware/autoboot.txt").write_text(AUTOBOOT)
+        for name, text in STANDING_IN.items():
+            self.stand_in(name, text)
+        self.start("a", "rpi-2.0")
+
+    def stand_in(self, name: str, text: str) -> None:
+        """A program that is found before the machine's own."""
+        (self.root / "bin" / name).write_text(text)
+        (self.root / "bin" / name).chmod(0o755)
+
+    def start(self, slot: str, image: str, trial: str = "no") -> None:
+        """As image/boot/init leaves it."""
+        (self.root / "etc/anpr-slot").write_text(
+            f"SLOT={slot}\nIMAGE={image}\nKEEPS=yes\nTRIAL={trial}\nFIRMWARE=/dev/x\n"
+        )
+        self.calls.write_text("")
+
+    def run(self, name: str, *arguments: str, check: bool = True, **environment: str) -> str:
+        """What a script says."""
+        path = f"{self.root / 'bin'}:{os.environ['PATH']}:/usr/sbin:/sbin"
+        run = subprocess.run(
+            [self.root / "usr/lib/anpr-node" / name, *arguments], check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "PATH": path, "CALLS": str(self.calls), "SCRATCH": str(self.root), **environment},
+        )  # fmt: skip
+        assert not check or run.returncode == 0, run.stdout
+        return run.stdout.strip()
+
+    def confirmed(self) -> str:
+        """The boot partition that the firmware starts."""
+        found = re.search(r"\[all\]\ntryboot_a_b=1\nboot_partition=(\d)", self.autoboot.read_text())
+        assert found
+        return found[1]
+
+    @property
+    def autoboot(self) -> Path:
+        return self.root / "run/firmware/autoboot.txt"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Scratch:
+    return Scratch(tmp_path)
+
+
+def on_trial(node: Scratch) -> None:
+    """Version 3.0 is in slot b, which has started on trial."""
+    node.run("slots", "set-primary", "b")
+    node.run("slots", "try")
+    node.start("b", "rpi-3.0", "yes")
+
+
+def test_a_confirmed_update_lets_the_next_one_in_before_any_reboot(node: Scratch) -> None:
+    on_trial(node)
+    assert "on trial itself" in node.run("update", "4.0.raucb", OFFERED="4.0")
+    assert "slot b is confirmed" in node.run("confirm")
+    assert node.confirmed() == "3"
+    assert "starts on trial now" in node.run("update", "4.0.raucb", OFFERED="4.0")
+
+
+def test_a_power_cut_between_the_firmwares_sector_and_our_note_puts_nothing_old_on_trial(node: Scratch) -> None:
+    on_trial(node)
+    node.run("slots", "commit")  # the power goes here
+    node.start("b", "rpi-3.0")
+    assert node.run("slots", "pending") == "- 0"
+    node.run("confirm")
+    assert "reboot" not in node.calls.read_text()
+    assert node.run("slots", "get-primary") == "b"
+
+
+def test_a_trial_that_came_to_nothing_is_tried_once_more_then_given_up(node: Scratch) -> None:
+    (node.root / "data/slots/installing").write_text("3.0\n")
+    on_trial(node)
+    node.start("a", "rpi-2.0")
+    node.run("confirm")
+    assert "--reboot-argument=0 tryboot" in node.calls.read_text()
+    node.start("a", "rpi-2.0")
+    assert "is given up" in node.run("confirm")
+    assert node.run("slots", "get-state", "b") == "bad"
+    assert "failed here before" in node.run("update", "3.0.raucb", OFFERED="3.0")
+
+
+def test_what_cannot_be_confirmed_is_not_said_to_be(node: Scratch) -> None:
+    on_trial(node)
+    node.autoboot.unlink()
+    node.stand_in("dd", "#!/bin/sh\nexit 1\n")
+    said = node.run("confirm", check=False)
+    assert "could not be confirmed" in said
+    assert "is confirmed" not in said
+    assert "TRIAL=yes" in (node.root / "etc/anpr-slot").read_text()
+
+
+@pytest.mark.parametrize("text", ["", AUTOBOOT.replace("boot_partition=2", "boot_partition=7")])
+def test_no_slot_is_guessed_where_the_firmwares_file_names_none(node: Scratch, text: str) -> None:
+    node.autoboot.write_text(text)
+    assert "names no slot" in node.run("slots", "set-primary", "a", check=False)
+    assert not (node.root / "data/slots/state").exists()
+
+
+def test_a_firmwares_file_that_was_edited_on_windows_is_read(node: Scratch) -> None:
+    node.autoboot.write_text(AUTOBOOT.replace("\n", "\r\n").replace("=2", "=9").replace("=3", "=2").replace("=9", "=3"))
+    assert node.run("slots", "get-primary") == "b"
+
+
+@pytest.mark.parametrize(("offered", "taken"), [("2.0.1", True), ("10.0", True), ("1.9", False), ("1.10", False)])
+def test_by_night_only_what_is_newer_is_taken(node: Scratch, offered: str, taken: bool) -> None:
+    (node.root / "etc/anpr-node/site/update-url").write_text("https://updates.example.org/@BASE@.raucb\n")
+    said = node.run("update", OFFERED=offered)
+    assert ("rauc install https://updates.example.org/rpi.raucb" in node.calls.read_text()) == taken
+    assert ("is older than 2.0" in said) == (not taken)
+
+
+def test_an_older_one_is_taken_by_hand(node: Scratch) -> None:
+    assert "1.9 is installed" in node.run("update", "1.9.raucb", OFFERED="1.9")

@@ -1,6 +1,6 @@
 """The image's own scripts in a root of scratch: which slot starts, what is taken from the card, what an update does.
 
-What a board's kernel and tools would do for them stands beside as programs of one line, which note how they were called.
+What a board's kernel and tools would do for them, programs of a few lines do here, which note how they were called.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ STANDING_IN = {
     "unshare": '#!/bin/sh\nshift; exec "$@"\n',
     "mount": NOTE,
     "umount": NOTE,
+    **dict.fromkeys(("hostname", "useradd", "usermod", "chown", "install"), NOTE),
     "systemctl": NOTE,
     "runuser": "#!/bin/sh\nexit ${HEALTH:-0}\n",
     "rauc": NOTE
     + """. "$SCRATCH/etc/anpr-slot"
 case $1 in
     info) echo "RAUC_MF_VERSION='$OFFERED'" ;;
-    install) case $SLOT in a) other=b ;; *) other=a ;; esac; exec "$SCRATCH/usr/lib/anpr-node/slots" set-primary $other ;;
+    install) exec "$SCRATCH/usr/lib/anpr-node/slots" set-primary "$(echo "$SLOT" | tr ab ba)" ;;
     *) exit 1 ;;
 esac
 """,
@@ -39,7 +40,14 @@ class Scratch:
 
     def __init__(self, root: Path) -> None:
         self.root, self.calls = root, root / "calls"
-        for folder in ("data/slots", "etc/anpr-node/site", "run/firmware", "usr/lib/anpr-node", "bin"):
+        for folder in (
+            "data/slots",
+            "etc/anpr-node/site",
+            "etc/anpr-node/identity",
+            "run/firmware",
+            "usr/lib/anpr-node",
+            "bin",
+        ):
             (root / folder).mkdir(parents=True)
         for script in LIBRARY.iterdir():
             copy = root / "usr/lib/anpr-node" / script.name
@@ -55,6 +63,13 @@ class Scratch:
         """A program that is found before the machine's own."""
         (self.root / "bin" / name).write_text(text)
         (self.root / "bin" / name).chmod(0o755)
+
+    def site(self, node_id: str) -> None:
+        """What a claim has written, as far as the scripts want it."""
+        for name, text in (("hostname", f"{node_id}\n"), ("accounts", "jan:2000:sudo:!\n")):
+            (self.root / "etc/anpr-node/site" / name).write_text(text)
+        (self.root / "etc/anpr-node/identity/node.csr.pem").write_text("the request\n")
+        (self.root / "etc/anpr-node/site.toml").touch()
 
     def start(self, slot: str, image: str, trial: str = "no") -> None:
         """As image/boot/init leaves it."""
@@ -159,3 +174,72 @@ def test_by_night_only_what_is_newer_is_taken(node: Scratch, offered: str, taken
 
 def test_an_older_one_is_taken_by_hand(node: Scratch) -> None:
     assert "1.9 is installed" in node.run("update", "1.9.raucb", OFFERED="1.9")
+
+
+CLAIM = """#!/bin/sh
+[ "$1" = claim ] || exit 9
+echo "claim $(cat "$3")" >>"$CALLS"
+grep -q right "$3" || exit 1
+touch "$SCRATCH/etc/anpr-node/site.toml"; rm "$3"
+"""
+
+
+def card_holds(node: Scratch, **files: str) -> None:
+    """On the firmware partition, with the node's command beside."""
+    command = node.root / "opt/anpr-node/.venv/bin/anpr-node"
+    command.parent.mkdir(parents=True)
+    command.write_text(CLAIM)
+    command.chmod(0o755)
+    for name, text in files.items():
+        (node.root / "run/firmware" / f"anpr-provision.toml{name}").write_text(text)
+
+
+def left(node: Scratch) -> set[str]:
+    return {path.name for path in (node.root / "run/firmware").iterdir()}
+
+
+def test_a_claim_under_the_name_that_windows_may_give_it_is_found(node: Scratch) -> None:
+    card_holds(node, **{".txt": "right"})
+    node.run("site")
+    assert "claim right" in node.calls.read_text()
+    assert left(node) == {"autoboot.txt"}
+
+
+def test_a_claim_that_is_wrong_stays_to_be_corrected(node: Scratch) -> None:
+    card_holds(node, **{"": "wrong"})
+    node.run("site")
+    assert "anpr-provision.toml" in left(node)
+
+
+def test_of_two_claims_one_is_obeyed_and_none_stays(node: Scratch) -> None:
+    card_holds(node, **{"": "right, the first", ".txt": "right, the second"})
+    assert "is deleted unread" in node.run("site")
+    assert node.calls.read_text().count("claim right") == 1
+    assert left(node) == {"autoboot.txt"}
+
+
+def test_what_a_power_cut_left_of_a_claim_is_deleted_and_the_request_handed_over(node: Scratch) -> None:
+    node.site("n1")
+    card_holds(node, **{"": 'password = "correct horse battery"'})
+    other = node.root / "same-blocks"
+    other.hardlink_to(node.root / "run/firmware/anpr-provision.toml")
+    node.run("site")
+    assert left(node) == {"autoboot.txt", "n1.csr.pem"}
+    assert b"correct horse" not in other.read_bytes()
+    assert "claim" not in node.calls.read_text()
+
+
+def test_a_claim_is_not_used_up_by_a_start_that_keeps_nothing(node: Scratch) -> None:
+    slot = node.root / "etc/anpr-slot"
+    slot.write_text(slot.read_text().replace("KEEPS=yes", "KEEPS=no"))
+    card_holds(node, **{"": "right"})
+    assert "keeps nothing" in node.run("site")
+    assert "anpr-provision.toml" in left(node)
+
+
+def test_a_card_without_a_claim_is_not_written_to(node: Scratch) -> None:
+    node.site("n1")
+    node.run("site")
+    mounts = [line for line in node.calls.read_text().splitlines() if "mount" in line]
+    assert [line.split()[0] for line in mounts] == ["mount", "umount"]
+    assert "ro," in mounts[0]

@@ -8,10 +8,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "image" / "recipe"))
+
+import build
 
 LIBRARY = ROOT / "image" / "overlay" / "usr" / "lib" / "anpr-node"
 PLACES = re.compile(r"(?<![\w.$}/])/(?=(?:data|etc|run|opt|proc|usr/lib/anpr-node|usr/share/anpr-node)/)")
@@ -243,3 +248,21 @@ def test_a_card_without_a_claim_is_not_written_to(node: Scratch) -> None:
     mounts = [line for line in node.calls.read_text().splitlines() if "mount" in line]
     assert [line.split()[0] for line in mounts] == ["mount", "umount"]
     assert "ro," in mounts[0]
+
+
+@pytest.mark.parametrize(("board", "kind"), [("raspberrypi,5-model-b\0brcm,bcm2712\0", "pisp"),
+                                            ("raspberrypi,4-model-b\0brcm,bcm2711\0", "vc4")])  # fmt: skip
+def test_libcamera_is_as_patient_as_the_board_wants(node: Scratch, board: str, kind: str) -> None:
+    tree = node.root / "proc/device-tree"
+    tree.mkdir(parents=True)
+    (tree / "compatible").write_text(board)
+    node.run("site")
+    place = node.root / "etc/anpr-node/libcamera.yaml"
+    assert str(place.readlink()).endswith(f"{build.HW['hw/libcamera']}/{kind}.yaml")
+    assert (ROOT / "hw/libcamera" / f"{kind}.yaml").exists()
+    unit = ROOT / "image/overlay/etc/systemd/system/anpr-node.service.d/pwm.conf"
+    assert "LIBCAMERA_RPI_CONFIG_FILE=/etc/anpr-node/libcamera.yaml" in unit.read_text()
+    place.unlink()
+    place.write_text("of the site")
+    node.run("site")
+    assert place.read_text() == "of the site"

@@ -38,7 +38,8 @@ NO_DOCUMENTATION = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/do
 DAY_S = 86_400
 OURS = ("./etc/", f"./{application.HOME}/.venv/lib/python{PYTHON}/site-packages/anpr_node/", "./usr/lib/anpr-node/",
         "./usr/local/", "./usr/share/anpr-node/", "./var/")  # fmt: skip
-HW = {"hw/udev": "usr/lib/udev/rules.d", "hw/modprobe": "etc/modprobe.d"}
+HW = {"hw/udev": "usr/lib/udev/rules.d", "hw/modprobe": "etc/modprobe.d",
+      "hw/libcamera": "usr/share/anpr-node/libcamera"}  # fmt: skip
 
 
 class Build:

@@ -67,6 +67,13 @@ def test_everything_is_written_and_the_settings_are_the_nodes(claim: Claim, tmp_
     assert "dport 22" in (tmp_path / "site" / "ssh.nft").read_text()
 
 
+def test_a_fixed_address_is_for_what_the_firewall_calls_the_wire() -> None:
+    (rules,) = re.findall(
+        r"^define wire = {(.*)}", (ROOT / "image/overlay/etc/nftables.conf").read_text(), re.MULTILINE
+    )
+    assert re.findall(r'"([^"]+)"', rules) == files.WIRE.split()
+
+
 def test_the_password_stands_nowhere_and_secrets_are_closed(claim: Claim, tmp_path: Path) -> None:
     files.write(claim, tmp_path)
     written = [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -266,3 +266,22 @@ def test_libcamera_is_as_patient_as_the_board_wants(node: Scratch, board: str, k
     place.write_text("of the site")
     node.run("site")
     assert place.read_text() == "of the site"
+
+
+@pytest.mark.parametrize(("kept_s", "set_to"), [(2_000, "-s @2000"), (900, None)])
+def test_the_clock_is_never_before_the_cards_last_moment(node: Scratch, kept_s: int, set_to: str | None) -> None:
+    """Those lines of image/boot/init, on a board that believes it is 1000 s after the beginning."""
+    node.stand_in("date", f'{NOTE}[ "$1" != +%s ] || echo 1000\n')
+    for name, written_s in (("var/log/journal/id/system.journal", 500), ("var/lib/anpr-node/n.sqlite-wal", kept_s)):
+        path = node.root / "data/shared" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (written_s, written_s))
+    text = (ROOT / "image/boot/init").read_text()
+    part = re.search(r"^newest=0\n.*?date -s.*?\n", text, re.DOTALL | re.MULTILINE)
+    assert part
+    script = "say() { :; }\n" + PLACES.sub(f"{node.root}/", part[0])
+    path = f"{node.root / 'bin'}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-euc", script], check=True, env={**os.environ, "PATH": path, "CALLS": str(node.calls)})
+    calls = node.calls.read_text().splitlines()
+    assert [line.removeprefix("date ") for line in calls if "-s" in line] == ([set_to] if set_to else [])

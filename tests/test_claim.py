@@ -133,6 +133,15 @@ def test_somebody_who_could_not_come_in_is_refused() -> None:
         read_claim(text, "test")
 
 
+def test_the_claim_of_the_page_is_for_a_real_board() -> None:
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    with pytest.raises(ConfigError, match="no public key"):
+        read_claim(text, "the page")
+    settings = read_claim(text.replace("ssh-ed25519 AAAA… jan", KEY), "the page").to_settings()
+    assert (settings.camera.kind, settings.trigger.kind, settings.outputs.pins) == ("csi", "pwm", "lgpio")
+
+
 def test_keys_alone_need_a_way_to_them() -> None:
     text = TEXT.replace(f'password = "{PASSWORD}"\n', "")
     assert read_claim(text, "test").user.password is None

@@ -113,6 +113,11 @@ def test_card_and_bundle_are_made_of_a_pis_root(pi_root: Path, tmp_path: Path) -
     wanted = {"config.txt", "cmdline.txt", "kernel8.img", "kernel_2712.img", "initramfs8", "initramfs_2712"}
     wanted |= {"start4.elf", *(f"overlays/{name}.dtbo" for name in ("imx296", "anpr-node-pi4", "anpr-node-pi5"))}
     assert {f"::/{name}" for name in wanted} <= set(names)
+    settings = subprocess.run(
+        ["mcopy", "-i", out / "boot.vfat", "::/config.txt", "-"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    assert settings.rpartition("[")[2].startswith("all]"), "what follows would be for one board only"
+    assert "\nkernel_watchdog_timeout=600\n" in settings
     listing = subprocess.run(["unsquashfs", "-l", out / "root.squashfs"], check=True, stdout=subprocess.PIPE, text=True)
     assert "start4.elf" not in listing.stdout
     said = subprocess.run(

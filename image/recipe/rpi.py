@@ -27,6 +27,8 @@ CONFIG = """
 arm_64bit=1
 auto_initramfs=1
 enable_uart=1
+# a kernel that hangs before the manager holds the watchdog, whose device must be opened within so many seconds
+kernel_watchdog_timeout=600
 """
 
 

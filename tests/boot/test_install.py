@@ -110,6 +110,8 @@ def test_the_page_leads_from_the_box_to_a_reading_node(image: Path, kernel: Path
     for old, new in (
         (r'"raspberry-pi-5"', '"pc"'),
         (r'"csi"', '"simulated"'),
+        (r'"pwm"', '"none"'),
+        (r'"lgpio"', '"simulated"'),
         (r'"ssh-ed25519 AAAA… jan"', f'"{KEY}"'),
     ):
         assert old in claim

@@ -177,9 +177,11 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "anpr_node", "sink", "--port", "0", "--folder", str(tmp_path / "received")]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        url = next(line for line in process.stderr if "listening" in line).split()[-4].rstrip(",")
-        assert post(url, batch(READ)).json()["accepted"] == 1
-        process.send_signal(signal.SIGTERM)
+        try:
+            url = next(line for line in process.stderr if "listening" in line).split()[-4].rstrip(",")
+            assert post(url, batch(READ)).json()["accepted"] == 1
+        finally:
+            process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert kept(tmp_path / "received", "read") == {"r-1": 1}
 

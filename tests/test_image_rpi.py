@@ -93,7 +93,7 @@ def test_card_and_bundle_are_made_of_a_pis_root(pi_root: Path, tmp_path: Path) -
     )  # fmt: skip
     subprocess.run(
         [sys.executable, ROOT / "image" / "recipe" / "rpi.py", pi_root, out, "1.0"], check=True,
-        env={**os.environ, "PATH": PATH},
+        env={**os.environ, "PATH": PATH, "SOURCE_DATE_EPOCH": "1790000000"},
     )  # fmt: skip
     names = subprocess.run(
         ["mdir", "-b", "-/", "-i", out / "boot.vfat", "::"], check=True, stdout=subprocess.PIPE, text=True

@@ -281,9 +281,7 @@ def test_two_sinks_of_one_name_and_sealed_reads_for_strangers_are_refused() -> N
         parse({"sinks": [{**one, "format": "openalpr"}], "store": {"sealed_for": "key.pem"}}, "test")
 
 
-def test_no_secret_is_logged(
-    store: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, nobody: int
-) -> None:
+def test_no_secret_is_logged(store: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, nobody: int) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret")
     add(store, "r0", hit("r0"))

@@ -63,7 +63,7 @@ def running(settings: Settings) -> Iterator[Running]:
         Node(settings, platform, timeouts_max=None) as node,
         closing(Watch(settings, node, camera, Manager({}))) as watch,
     ):
-        watch.thermometer = BoardThermometer(settings.state_folder, "/none/vcgencmd")  # how hot this machine is, is not asked here
+        watch.thermometer = BoardThermometer(settings.state_folder, "/none/vcgencmd")  # this machine may well be hot
         yield Running(node, watch, faulty)
 
 

@@ -62,7 +62,7 @@ PLANE = np.random.default_rng(1).integers(0, 256, 60_000).astype(np.uint8)
 
 
 def yardstick_s() -> float:
-    """The processor time of something that is always the same: how fast a core is at this moment, beside its neighbour."""
+    """The processor time of something that is always the same: how fast a core is at this moment."""
     began_s = time.thread_time()
     np.partition(PLANE, 30_000)
     sum(number * number for number in range(2_000))

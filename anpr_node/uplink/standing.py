@@ -132,6 +132,11 @@ def _sink_lines(sink: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def takes_overviews(settings: Settings) -> bool:
+    """Whether any sink takes overviews at all."""
+    return any("overview" in kinds_of(sink) for sink in settings.sinks)
+
+
 def request_overview(database: Database, settings: Settings, read_id: str, now_ns: int) -> bool:
     """Let a read's overview wait for the sinks that take overviews; whether there is one that may be known of."""
     only_hits_ns = settings.policy.terms.only_hits_before_ns(now_ns)

@@ -77,7 +77,7 @@ def with_file(settings: Settings) -> Settings:
         return settings
     path = settings.state_folder / "node.toml"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         write_whole(path, f'[store]\nfolder = "{settings.state_folder}"\n')
     return load(path)
 
@@ -91,7 +91,7 @@ def _tried_out(settings: Settings) -> Iterator[None]:
     if settings.camera.kind != "simulated" or settings.source == DEFAULT_PATH or NodeLink.of(settings).is_there():
         yield
         return
-    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    settings.state_folder.mkdir(0o700, parents=True, exist_ok=True)
     with (settings.state_folder / "tried-out.log").open("wb") as log:
         node = subprocess.Popen(
             [sys.executable, "-m", "anpr_node", "run", "--config", str(_source(settings))],

@@ -58,9 +58,14 @@ def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_re
 
     with use_store(settings.state_folder) as database:
         vrm, paths = verdicts.look(database, settings, hit_id, folder, by_me(reason, decision_ref=decision_ref))
+        hit = verdicts.find(database, hit_id)
     click.echo(f"read {vrm}")
+    click.echo(f"list {hit.list_id}, {hit.category}, {hit.match} match{f': {hit.reason}' if hit.reason else ''}")
+    if hit.corrected:
+        click.echo("the read was corrected afterwards: look twice")
     for path in paths:
         click.echo(str(path))
+    click.echo(f"compared? anpr-node hotlist verify {hit_id} --confirmed, or --not-this-vehicle", err=True)
 
 
 @hotlist.command()

@@ -11,8 +11,9 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
-from anpr_node.node import Node, Snapshot
+from anpr_node.node import Node
 from anpr_node.recorder import Recorded
+from anpr_node.snapshot import Snapshot
 from anpr_node.units import NS_PER_S
 
 REFRESH_S = 0.2

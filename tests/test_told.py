@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import struct
+import subprocess
+import sys
 import termios
 import time
 from contextlib import closing
@@ -19,8 +21,8 @@ from anpr_node import live
 from anpr_node.cli import main
 from anpr_node.console import host
 from anpr_node.console.port import Disconnected, open_serial
-from anpr_node.node import Snapshot
 from anpr_node.recorder import encode
+from anpr_node.snapshot import Snapshot
 from anpr_node.store.database import open_store
 from anpr_node.store.reads import add_read
 
@@ -152,3 +154,15 @@ def test_a_port_that_is_not_there_is_said_once(capsys: pytest.CaptureFixture[str
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("console: /dev/nothing cannot be opened: No such file or directory; check the cable")
     assert second.startswith("console: the line is gone")
+
+
+@pytest.mark.parametrize("command", [["status"], ["uplink", "status"], ["hotlist", "status"], ["user", "list"]])
+def test_what_only_looks_loads_neither_camera_nor_network(config: Path, command: list[str]) -> None:
+    """They are called by people, timers and scrapers; on a small board the time until the answer is all loading."""
+    program = (
+        "import sys; from anpr_node.cli import main; main(sys.argv[1:], standalone_mode=False); "
+        "print(sorted({'av', 'requests', 'gpiozero', 'PIL', 'ai_edge_litert', 'anpr_node.node'} & sys.modules.keys()))"
+    )
+    arguments = [sys.executable, "-c", program, *command, "--config", str(config)]
+    result = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert result.stdout.endswith("[]\n"), result.stdout + result.stderr

@@ -304,7 +304,7 @@ def test_what_does_not_open_says_why(store: Database, config: Path, tmp_path: Pa
     for package, key, words in (
         ("r3.zip", other, "not for this key"),
         ("r3.zip", public, "no private key"),
-        ("r3.zip", tmp_path / "none.pem", "no private key"),
+        ("r3.zip", tmp_path / "none.pem", "none.pem: No such file"),
         ("r3.zip", tmp_path / "closed.pem", "passphrase"),
         ("r2.zip", private, "nothing in it is sealed"),
     ):

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from uplink_kit import body_of, kept, sink
 
 from anpr_node.cli import main
-from anpr_node.sink import server
+from anpr_node.sink import serve, server
 from anpr_node.sink.server import Tls
 
 PATIENCE_S = 60
@@ -186,6 +186,31 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     assert kept(tmp_path / "received", "read") == {"r-1": 1}
 
 
+def test_a_browser_is_told_what_stands_there(tmp_path: Path) -> None:
+    with sink(tmp_path) as url:
+        answer = requests.get(url, timeout=10)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert "by POST" in answer.json()["error"]
+    assert "Python" not in answer.headers["Server"]
+
+
+def test_what_stands_open_to_others_is_said(tmp_path: Path) -> None:
+    tls, with_ca = Tls(tmp_path, tmp_path), Tls(tmp_path, tmp_path, tmp_path)
+    assert serve._openings("127.0.0.1", None, None) == serve._openings("::1", None, None) == []
+    assert len(serve._openings("0.0.0.0", None, None)) == 2
+    assert serve._openings("10.0.0.1", "token", tls) == serve._openings("10.0.0.1", None, with_ca) == []
+    assert "--cert" in serve._openings("10.0.0.1", "token", None)[0]
+    assert "--token-file" in serve._openings("10.0.0.1", None, tls)[0]
+
+
+def test_a_port_that_is_taken_is_named_and_the_folder_is_closed_to_others(tmp_path: Path) -> None:
+    with sink(tmp_path / "one") as url:
+        port, folder = url.rstrip("/").rpartition(":")[2], tmp_path / "two"
+        result = CliRunner().invoke(main, ["sink", "--port", port, "--folder", str(folder)])
+    assert f"127.0.0.1:{port}: Address already in use" in result.output
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_wrong_use_is_said_in_words(tmp_path: Path) -> None:
     def call(*arguments: str) -> Any:
         return CliRunner().invoke(main, ["sink", "--port", "0", "--folder", str(tmp_path / "x"), *arguments])
@@ -199,4 +224,6 @@ def test_wrong_use_is_said_in_words(tmp_path: Path) -> None:
     assert "is empty: put the token into it" in call("--token-file", str(pem)).output
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     assert "one line of printable ASCII" in call("--token-file", str(tmp_path / "token")).output
-    assert "the sink cannot run" in call("--cert", str(pem), "--key", str(pem)).output
+    said = call("--cert", str(pem), "--key", str(pem)).output
+    assert "the sink cannot run: --cert, --key or --client-ca" in said
+    assert "_ssl.c" not in said

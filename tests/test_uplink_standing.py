@@ -141,7 +141,8 @@ def test_an_overview_is_sent_on_request_for_a_reason(store: Database, config: Pa
     assert call("uplink", "overview", "--config", config, "nobody", *why).exit_code == 1
     assert call("uplink", "overview", "--config", config, "r0", *why).exit_code == 0
     assert outbox(store) == {"overview": 1}
-    assert [line.entry.object_ref for line in audit.read(tmp_path / "state")] == ["r0"]
+    written = [(line.entry.object_ref, line.entry.outcome) for line in audit.read(tmp_path / "state")]
+    assert written == [("r0", "refused"), ("r0", "done")]
 
 
 def test_the_schemas_terms_are_the_laws(config: Path) -> None:

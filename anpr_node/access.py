@@ -91,7 +91,8 @@ def _identify(
     if nobody and owns(settings.state_folder) and _is_simulated(settings):
         return Person(login, OWNER), ""
     return None, (
-        f"nobody is named yet; the owner of {settings.state_folder} begins with: anpr-node user add NAME --role service"
+        f"nobody is named yet; the owner of {settings.state_folder} begins with: "
+        "anpr-node user add NAME --role service --login ACCOUNT"
         if nobody
         else f"the account {login} is nobody here; say who you are: anpr-node --user NAME …"
     )
@@ -148,7 +149,7 @@ def name_person(database: Database, person: Person, login: str | None, password:
     if person.role != SERVICE and not _of_service(database):
         raise RefusedByPolicy(
             "the first person has the role service, because nobody else can name others: "
-            "anpr-node user add NAME --role service"
+            "anpr-node user add NAME --role service --login ACCOUNT"
         )
     add(database, person, login, password, now_ns)
 

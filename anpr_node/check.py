@@ -32,6 +32,7 @@ from anpr_node.uplink import selftest
 from anpr_node.vision.reader import PlateReader
 from anpr_node.vision.runtime import find_runtime
 
+OTHERS = 0o007
 DISK_WARN_MB = 2_000
 DISK_FAIL_MB = 200
 CLOCK_SANE_FROM = datetime(2026, 1, 1, tzinfo=UTC)
@@ -154,6 +155,8 @@ def _store(settings: Settings) -> Finding:
         verdict = database.execute("PRAGMA quick_check").fetchone()[0]
     if verdict != "ok":
         return Finding("FAIL", "store", f"damaged ({verdict}); copy {settings.state_folder} away and call the engineer")
+    if settings.state_folder.stat().st_mode & OTHERS:
+        return Finding("WARN", "store", f"every account here may read the record: chmod 700 {settings.state_folder}")
     return Finding("OK", "store", str(settings.state_folder))
 
 

@@ -106,7 +106,7 @@ def export(database: Database, folder: Path, request: Request, terms: Terms, now
         audit.append(folder, _entry(request, "refused", problem), now_ns)
         raise RefusedByPolicy(problem)
     if row is None:
-        raise AnprError(f"there is no read {request.read_id}")
+        raise AnprError(f"there is no read {request.read_id}; READ_ID is the last column of a search")
     audit.append(folder, _entry(request, "done", ""), now_ns)
     return pack(_files(database, folder, request.read_id, row), folder, now_ns)
 
@@ -265,4 +265,4 @@ def _unpack(content: bytes) -> dict[str, bytes]:
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         if isinstance(error, EvidenceError):
             raise
-        raise EvidenceError(f"it cannot be unpacked: {error}") from error
+        raise EvidenceError(f"no evidence package: {error}") from error

@@ -1,19 +1,23 @@
 """The node live in a terminal: reads scroll by, hits stand out, one line at the bottom says how it runs.
 
-Plain lines only where the output is not a terminal. It shows plates in clear, so it is for the demo alone.
+The line at the bottom keeps to the terminal's width: one that wraps cannot be rewritten in its place. Plain lines only
+where the output is not a terminal. It shows plates in clear, so it is for the demo alone.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
-from anpr_node.node import Node, Snapshot
+from anpr_node.node import Node
 from anpr_node.recorder import Recorded
+from anpr_node.snapshot import Snapshot
 from anpr_node.units import NS_PER_S
 
 REFRESH_S = 0.2
+COLUMNS_MAX = 200
 BOLD_RED, DIM, PLAIN, CLEAR_LINE = "\033[1;31m", "\033[2m", "\033[0m", "\r\033[K"
 HEADER = f"{'time (UTC)':<13}{'plate':<10}{'ctry':<6}{'conf':<7}{'votes':<7}{'direction':<13}hit"
 
@@ -39,7 +43,8 @@ class LiveView:
                 self._print(self._line(recorded))
         self._shown = {recorded.read.read_id for recorded in recent}
         if self._colour:
-            self._out.write(CLEAR_LINE + DIM + status_line(self._node.snapshot()) + PLAIN)
+            line = status_line(self._node.snapshot(), columns_of(self._out))
+            self._out.write(CLEAR_LINE + DIM + line + PLAIN)
             self._out.flush()
 
     def finish(self) -> None:
@@ -66,19 +71,33 @@ class LiveView:
         self._out.flush()
 
 
-def status_line(now: Snapshot) -> str:
-    """Outputs, loop and queue in one line."""
-    return (
+def columns_of(out: TextIO) -> int:
+    """How many fit before the last column, where some terminals wrap; plenty where a terminal does not say."""
+    try:
+        return (os.get_terminal_size(out.fileno()).columns or COLUMNS_MAX) - 1
+    except OSError:
+        return COLUMNS_MAX
+
+
+def status_line(now: Snapshot, columns: int = COLUMNS_MAX) -> str:
+    """Outputs, reads, loop and queue in one line; what is least missed stands last, and goes where there is no room."""
+    parts = [
         f"relay {'CLOSED' if now.relay_on else 'open':<6} LED {'ON' if now.led_on else 'off':<3} "
-        f"IR {'on' if now.illuminator_on else 'OFF':<3} | loop {now.loop_ms_median:.1f} ms | "
-        f"queue {now.queue_depth}/{now.queue_max} | frames {now.frames} lost {now.frames_lost} | "
-        f"reads {now.reads} hits {now.hits}{_messages(now)}"
-    )
+        f"IR {'on' if now.illuminator_on else 'OFF':<3}",
+        f"reads {now.reads} hits {now.hits}",
+        f"loop {now.loop_ms_median:.1f} ms",
+        f"frames {now.frames} lost {now.frames_lost}",
+        f"queue {now.queue_depth}/{now.queue_max}",
+        *_messages(now),
+    ]
+    while len(line := " | ".join(parts)) > columns and len(parts) > 1:
+        parts.pop()
+    return line[:columns]
 
 
-def _messages(now: Snapshot) -> str:
+def _messages(now: Snapshot) -> list[str]:
     if now.modem is None:
-        return ""
+        return []
     account, signal = now.modem["messages"], now.modem["modem"]["signal_dbm"]
     told = account["sent"] + account["delivered"]
-    return f" | modem {'-' if signal is None else signal} dBm, SMS {told} of {told + account['waiting']}"
+    return [f"modem {'-' if signal is None else signal} dBm, SMS {told} of {told + account['waiting']}"]

@@ -13,10 +13,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from anpr_node import __version__, audit
 from anpr_node.config import Settings
@@ -27,6 +24,7 @@ from anpr_node.errors import AnprError, PowerFailing, StoreError
 from anpr_node.keeper import keep
 from anpr_node.loop import Loop
 from anpr_node.modem_keeper import ModemKeeper, as_row
+from anpr_node.snapshot import BOOT_ID, Snapshot
 from anpr_node.store import reads, recovery
 from anpr_node.store.database import note_start, open_store
 from anpr_node.tap import Tap
@@ -41,33 +39,6 @@ TIMEOUTS_MAX = 30
 JOIN_S = 5.0
 """At the stop each thread gets so long; what the recorder has not written by then is dropped and counted."""
 START_FREE_MB_MIN = 10
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The node at one moment, for `status` and the live view. Times of the loop are of the last 300 frames."""
-
-    frames: int
-    frames_lost: int
-    timeouts: int
-    loop_ms_median: float
-    loop_ms_max: float
-    queue_depth: int
-    queue_max: int
-    reads_dropped: int
-    unread: int
-    reads: int
-    hits: int
-    store_failures: int
-    relay_on: bool
-    led_on: bool
-    illuminator_on: bool
-    illuminator_faults: int = 0
-    repeats: int = 0
-    missed_turns: int = 0
-    light: str = "night"
-    modem: dict[str, Any] | None = None
 
 
 class Node:

@@ -17,7 +17,7 @@ from typing import Any
 from anpr_node import __version__, audit
 from anpr_node.config import RUN_FOLDER, Settings
 from anpr_node.hotlist import lists
-from anpr_node.node import BOOT_ID, Snapshot
+from anpr_node.snapshot import BOOT_ID, Snapshot
 from anpr_node.store.database import figures, use_store
 from anpr_node.store.events import last_events
 from anpr_node.store.silence import count_shown

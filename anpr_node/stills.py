@@ -158,5 +158,8 @@ def annotate(result: ReadPicture, folder: Path, taken: set[Path]) -> Path:
     names = (f"{result.path.stem}{mark}.annotated.png" for mark in chain([""], (f".{n}" for n in count(2))))
     target = next(path for name in names if (path := folder / name) not in taken)
     taken.add(target)
-    picture.save(target)
+    try:
+        picture.save(target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
     return target

@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # From the ground up: a module imports from its own row or rows above it in this list, never from below.
 LAYERS = (
-    ("__init__", "errors", "records", "ids", "units", "vrm", "whole_file"),
+    ("__init__", "errors", "records", "ids", "snapshot", "units", "vrm", "whole_file"),
     ("config", "policy", "pictures"),
     ("drivers", "vision", "tracking", "store", "audit"),
     ("hotlist", "alert", "minimise", "supervision", "tap", "calibration"),

@@ -246,6 +246,12 @@ def test_check_says_what_to_do(config: Path, tmp_path: Path) -> None:
     assert "FAIL disk" in result.stdout
 
 
+def test_check_warns_of_a_record_that_every_account_may_read(config: Path, tmp_path: Path) -> None:
+    assert "OK   store" in call("check", "--config", config).stdout
+    (tmp_path / "state").chmod(0o755)
+    assert f"chmod 700 {tmp_path / 'state'}" in call("check", "--config", config).stdout
+
+
 def test_safe_switches_everything_off(config: Path) -> None:
     assert call("safe", "--config", config).exit_code == 0
 

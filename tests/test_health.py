@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from anpr_node import health, status
 from anpr_node.cli import main
 from anpr_node.config import Settings, parse
-from anpr_node.node import BOOT_ID
+from anpr_node.snapshot import BOOT_ID
 from anpr_node.store.database import insert, use_store
 
 SINK = {"sinks": [{"name": "office", "url": "https://office.example.org/reads"}]}

@@ -198,7 +198,8 @@ def test_a_person_verifies_a_hit_by_its_pictures(judged: Database, config: Path,
     assert "1ABC123" not in listed
     assert run(config, "look", "h1").exit_code == 3, "looking needs a reason"
     seen = run(config, "look", "h1", "--to", tmp_path / "out", "--reason", "verification")
-    assert "read 1ABC123" in seen.stdout
+    assert "read 1ABC123\nlist l, seize, exact match: stolen\n" in seen.stdout
+    assert "anpr-node hotlist verify h1" in seen.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["h1.overview.jpg", "h1.patch.jpg"]
     assert run(config, "verify", "h1").exit_code == 2
     assert run(config, "verify", "h1", "--not-this-vehicle").exit_code == 0

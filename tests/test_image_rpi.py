@@ -97,7 +97,7 @@ def test_card_and_bundle_are_made_of_a_pis_root(pi_root: Path, tmp_path: Path) -
     out, keys, recipe = tmp_path / "out", tmp_path / "keys", ROOT / "image" / "recipe"
     bundle.make_keys(keys)
     (keys / "signing.key.pem").rename(tmp_path / "safe")
-    environment = {**os.environ, "PATH": PATH, rpi.KEYS: str(keys)}
+    environment = {**os.environ, "PATH": PATH, "SOURCE_DATE_EPOCH": "1790000000", rpi.KEYS: str(keys)}
     said = subprocess.run(
         [sys.executable, recipe / "rpi.py", pi_root, out, "1.0"],
         check=True, env=environment, stdout=subprocess.PIPE, text=True,

@@ -21,8 +21,10 @@ from click.testing import CliRunner
 from uplink_kit import body_of, kept, sink
 
 from anpr_node.cli import main
-from anpr_node.sink import server
+from anpr_node.sink import serve, server
 from anpr_node.sink.server import Tls
+
+PATIENCE_S = 60
 
 READ = {"kind": "read", "id": "r-1", "rev": 0, "read": {"vrm": "1ABC123"}}
 
@@ -33,7 +35,7 @@ def batch(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def post(url: str, content: object, **headers: str) -> requests.Response:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return requests.post(url, data=body, headers=headers, timeout=10)
+    return requests.post(url, data=body, headers=headers, timeout=PATIENCE_S)
 
 
 def test_an_item_is_kept_once_and_a_larger_revision_replaces_it(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_what_is_nested_deep_is_answered_at_every_depth(tmp_path: Path) -> None:
     with sink(tmp_path) as url, requests.Session() as session:
         for depth in range(900, 1000, 2):
             content = json.dumps(batch(READ)).replace('"1ABC123"', "[" * depth + "]" * depth)
-            answer = session.post(url, data=content.encode(), timeout=10)
+            answer = session.post(url, data=content.encode(), timeout=PATIENCE_S)
             assert answer.status_code in {200, 400}, depth
 
 
@@ -156,9 +158,9 @@ def test_a_token_and_a_certificate_may_be_asked_for(tmp_path: Path) -> None:
     certificate, key = ours.issue("node")
     with sink(tmp_path / "two", tls=Tls(*ours.issue("sink"), client_ca=ours.file)) as url:
         with pytest.raises(requests.ConnectionError):
-            requests.post(url, json=batch(READ), verify=str(ours.file), timeout=10)
+            requests.post(url, json=batch(READ), verify=str(ours.file), timeout=PATIENCE_S)
         shown = (str(certificate), str(key))
-        assert requests.post(url, json=batch(READ), verify=str(ours.file), cert=shown, timeout=10).ok
+        assert requests.post(url, json=batch(READ), verify=str(ours.file), cert=shown, timeout=PATIENCE_S).ok
 
 
 def test_what_cannot_be_kept_now_is_not_acknowledged(tmp_path: Path) -> None:
@@ -175,11 +177,38 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "anpr_node", "sink", "--port", "0", "--folder", str(tmp_path / "received")]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        url = next(line for line in process.stderr if "listening" in line).split()[-4].rstrip(",")
-        assert post(url, batch(READ)).json()["accepted"] == 1
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        try:
+            url = next(line for line in process.stderr if "listening" in line).split()[-4].rstrip(",")
+            assert post(url, batch(READ)).json()["accepted"] == 1
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
     assert kept(tmp_path / "received", "read") == {"r-1": 1}
+
+
+def test_a_browser_is_told_what_stands_there(tmp_path: Path) -> None:
+    with sink(tmp_path) as url:
+        answer = requests.get(url, timeout=10)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert "by POST" in answer.json()["error"]
+    assert "Python" not in answer.headers["Server"]
+
+
+def test_what_stands_open_to_others_is_said(tmp_path: Path) -> None:
+    tls, with_ca = Tls(tmp_path, tmp_path), Tls(tmp_path, tmp_path, tmp_path)
+    assert serve._openings("127.0.0.1", None, None) == serve._openings("::1", None, None) == []
+    assert len(serve._openings("0.0.0.0", None, None)) == 2
+    assert serve._openings("10.0.0.1", "token", tls) == serve._openings("10.0.0.1", None, with_ca) == []
+    assert "--cert" in serve._openings("10.0.0.1", "token", None)[0]
+    assert "--token-file" in serve._openings("10.0.0.1", None, tls)[0]
+
+
+def test_a_port_that_is_taken_is_named_and_the_folder_is_closed_to_others(tmp_path: Path) -> None:
+    with sink(tmp_path / "one") as url:
+        port, folder = url.rstrip("/").rpartition(":")[2], tmp_path / "two"
+        result = CliRunner().invoke(main, ["sink", "--port", port, "--folder", str(folder)])
+    assert f"127.0.0.1:{port}: Address already in use" in result.output
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_wrong_use_is_said_in_words(tmp_path: Path) -> None:
@@ -195,4 +224,6 @@ def test_wrong_use_is_said_in_words(tmp_path: Path) -> None:
     assert "is empty: put the token into it" in call("--token-file", str(pem)).output
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     assert "one line of printable ASCII" in call("--token-file", str(tmp_path / "token")).output
-    assert "the sink cannot run" in call("--cert", str(pem), "--key", str(pem)).output
+    said = call("--cert", str(pem), "--key", str(pem)).output
+    assert "the sink cannot run: --cert, --key or --client-ca" in said
+    assert "_ssl.c" not in said

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,11 +15,13 @@ import pytest
 from makers import evidence, read
 from sqlite_utils import Database
 
+from anpr_node import audit
 from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.store.database import FILE_NAME, open_store, use_store
+from anpr_node.store.database import BUSY_TIMEOUT_S, FILE_NAME, open_store, use_store
 from anpr_node.store.finding import Criteria, find_reads
+from anpr_node.store.key import secret_for
 from anpr_node.store.reads import add_read, load_evidence
 
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
@@ -103,7 +107,7 @@ def test_a_store_opens_while_another_process_writes(tmp_path: Path) -> None:
     writer.execute("BEGIN IMMEDIATE")
     began_s = time.monotonic()
     open_store(tmp_path).close()
-    assert time.monotonic() - began_s < 5, "it does not wait for the writer"
+    assert time.monotonic() - began_s < BUSY_TIMEOUT_S, "it does not wait for the writer"
     writer.close()
 
 
@@ -157,3 +161,17 @@ def test_searching(store: Database) -> None:
     assert find(pattern="*", from_ns=1001 * 10**9, to_ns=1002 * 10**9) == ["1AEX123"]
     assert find(pattern="*", country="NL") == []
     assert find(pattern="*", limit=1) == ["WOBDE77"]
+
+
+@pytest.mark.parametrize("made_by", [
+    lambda folder: open_store(folder).close(),
+    lambda folder: audit.append(folder, audit.Entry("jan", "search")),
+    lambda folder: secret_for(folder, "lists"),
+], ids=["store", "audit", "key"])  # fmt: skip
+def test_a_new_record_is_closed_to_other_accounts(tmp_path: Path, made_by: Callable[[Path], object]) -> None:
+    before = os.umask(0o022)
+    try:
+        made_by(tmp_path / "home" / "state")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "home" / "state").stat().st_mode & 0o777 == 0o700

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 from uplink_kit import Node, add, hit, outbox, running, settings_for
 
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.backoff import WISH_MAX_S
-from anpr_node.uplink.transport import ANSWER_BYTES_MAX, Answer, Transport
+from anpr_node.uplink.transport import ANSWER_BYTES_MAX, Transport
 
 FORMATS = ["json", "openalpr", "platerecognizer", "clickhouse"]
 BATCH = b"@batch@"

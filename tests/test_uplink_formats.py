@@ -31,11 +31,11 @@ from anpr_node.policy import presets
 from anpr_node.records import PARKED, Candidate, ClockState, Hit, HotlistEntry
 from anpr_node.store.outbox import Waiting
 from anpr_node.store.reads import EncodedEvidence, add_read
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.formats import NoReceipt, Request, Site, openalpr
 from anpr_node.uplink.formats.clickhouse import schema
 from anpr_node.uplink.formats.registry import format_of
 from anpr_node.uplink.items import Item, Loader
-from anpr_node.uplink.transport import Answer
 
 GOLDEN = ROOT / "tests" / "golden" / "uplink"
 AT_S = 1_795_000_000

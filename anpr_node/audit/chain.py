@@ -75,7 +75,7 @@ def append(folder: Path, entry: Entry, at_ns: int | None = None) -> Line:
 
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         secret, key = secret_for(folder, "audit"), load_key(folder)
         with _locked(folder) as handle:
             _mend(handle)

@@ -96,6 +96,14 @@ def with_settings(command: F) -> F:
     )(command)
 
 
+def one_of(name: str, **chosen: bool) -> str | None:
+    """The one option that was given of those that exclude each other. Raises UsageError where more were."""
+    given = [option for option, is_given in chosen.items() if is_given]
+    if len(given) > 1:
+        raise click.UsageError(f"say one {name}: {' or '.join('--' + each.replace('_', '-') for each in given)}")
+    return given[0] if given else None
+
+
 def _load(path: Path | None) -> Settings:
     try:
         return load(path)

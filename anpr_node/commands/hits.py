@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from anpr_node.commands.group import with_settings
+from anpr_node.commands.group import one_of, with_settings
 from anpr_node.commands.hotlist import by_me, hotlist
 from anpr_node.commands.search import moment_of
 from anpr_node.config import Settings
@@ -35,6 +35,8 @@ def hits_(settings: Settings, everything: bool, limit: int) -> None:
             f"{moment_of(hit.raised_at_ns)}  {hit.hit_id:<38}{hit.list_id:<14}{hit.category:<14}{hit.match:<15}"
             f"{relay:<10}{verdict}"
         )
+    if not found:
+        click.echo("there is none" if everything else "every hit is verified; with --all they are shown", err=True)
 
 
 @hotlist.command()
@@ -56,17 +58,22 @@ def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_re
 
     with use_store(settings.state_folder) as database:
         vrm, paths = verdicts.look(database, settings, hit_id, folder, by_me(reason, decision_ref=decision_ref))
+        hit = verdicts.find(database, hit_id)
     click.echo(f"read {vrm}")
+    click.echo(f"list {hit.list_id}, {hit.category}, {hit.match} match{f': {hit.reason}' if hit.reason else ''}")
+    if hit.corrected:
+        click.echo("the read was corrected afterwards: look twice")
     for path in paths:
         click.echo(str(path))
+    click.echo(f"compared? anpr-node hotlist verify {hit_id} --confirmed, or --not-this-vehicle", err=True)
 
 
 @hotlist.command()
 @with_settings
 @click.argument("hit_id", metavar="HIT")
-@click.option("--confirmed", "verdict", flag_value="confirmed", help="Picture and entry are the same vehicle.")
-@click.option("--not-this-vehicle", "verdict", flag_value="not this vehicle", help="They are not.")
-def verify(settings: Settings, hit_id: str, verdict: str | None) -> None:
+@click.option("--confirmed", is_flag=True, help="Picture and entry are the same vehicle.")
+@click.option("--not-this-vehicle", is_flag=True, help="They are not.")
+def verify(settings: Settings, hit_id: str, confirmed: bool, not_this_vehicle: bool) -> None:
     """Write down what you found on a HIT after comparing its pictures.
 
     Your name stands beside it.
@@ -77,8 +84,10 @@ def verify(settings: Settings, hit_id: str, verdict: str | None) -> None:
     from anpr_node.hotlist import verdicts
     from anpr_node.store.database import use_store
 
-    if verdict is None:
+    said = one_of("verdict", confirmed=confirmed, not_this_vehicle=not_this_vehicle)
+    if said is None:
         raise click.UsageError("say what you found: --confirmed or --not-this-vehicle")
+    verdict: verdicts.Verdict = "confirmed" if confirmed else "not this vehicle"
     with use_store(settings.state_folder) as database:
-        verdicts.verify(database, settings.state_folder, hit_id, verdict, by_me(""))  # type: ignore[arg-type]
+        verdicts.verify(database, settings.state_folder, hit_id, verdict, by_me(""))
     click.echo(f"hit {hit_id}: {verdict}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anpr_node.commands.group import main, with_settings
+from anpr_node.commands.group import main, one_of, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.commands.search import moment_of
 from anpr_node.config import LIST_NAME, Settings
@@ -51,8 +51,8 @@ def hotlist() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--list", "list_id", help="Name of the list. Default: the file's name without its ending.")
 @click.option("--manifest", type=FILE, help="The signed manifest that came with the file.")
-@click.option("--delta", "operation", flag_value="delta", help="The rows change the list: add, or what they say.")
-@click.option("--remove", "operation", flag_value="remove", help="The rows are to be taken off the list.")
+@click.option("--delta", is_flag=True, help="The rows change the list: add, or what they say.")
+@click.option("--remove", is_flag=True, help="The rows are to be taken off the list.")
 @click.option("--unsigned", is_flag=True, help="Take an unsigned file for a list that comes signed; with --reason.")
 @click.option("--may-shrink", is_flag=True, help="The list may become less than half of what it was.")
 @click.option("--reason", default="", help="Why you do it by hand; written down.")
@@ -61,7 +61,8 @@ def import_(
     file: Path,
     list_id: str | None,
     manifest: Path | None,
-    operation: str | None,
+    delta: bool,
+    remove: bool,
     unsigned: bool,
     may_shrink: bool,
     reason: str,
@@ -79,6 +80,7 @@ def import_(
     from anpr_node.hotlist.lists import open_lists
     from anpr_node.store.database import use_store
 
+    operation = one_of("change", delta=delta, remove=remove)
     if manifest is not None and (operation or unsigned or may_shrink):
         raise click.UsageError("with --manifest it says what is done: no --delta, --remove, --unsigned or --may-shrink")
     name = list_id or file.stem
@@ -139,6 +141,8 @@ def list_(settings: Settings) -> None:
         revision = str(each.revision) if each.signed else "UNSIGNED"
         age = f"{each.age_h(at_ns):.1f} h"
         click.echo(f"{each.list_id:<20}{each.entries:<10}{revision:<12}{age:<10}{moment}   {each.source}")
+    if not in_force:
+        click.echo("no list is in force; import one with: anpr-node hotlist import FILE.csv", err=True)
 
 
 @hotlist.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from anpr_node.commands.group import main, with_settings
+from anpr_node.commands.group import main, one_of, with_settings
 from anpr_node.config import Settings
 
 
@@ -56,6 +56,7 @@ def status(settings: Settings, as_json: bool, prometheus: bool) -> None:
     from anpr_node import status as standing
     from anpr_node.uplink.prometheus import as_prometheus
 
+    one_of("form", json=as_json, prometheus=prometheus)
     now = standing.collect(settings)
     if prometheus:
         click.echo(as_prometheus(now), nl=False)

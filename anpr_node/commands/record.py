@@ -15,7 +15,7 @@ import click
 
 from anpr_node.commands.group import main, with_settings
 from anpr_node.commands.guard import acting
-from anpr_node.commands.search import MOMENTS, NOT_BEFORE, moment_of, ns_of
+from anpr_node.commands.search import MOMENT, NOT_BEFORE, moment_of, ns_of
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from anpr_node.drivers.clock import Clock
 
 HEAD = re.compile(r"[0-9]{1,18}:[0-9a-f]{64}")
+SEARCHED = {"from_ns": "from", "to_ns": "before"}
 ROLES = ("technician", "officer", "investigator", "auditor", "service")
 
 
@@ -35,7 +36,7 @@ def audit() -> None:
 
 @audit.command("show")
 @with_settings
-@click.option("--from", "from_", type=click.DateTime(MOMENTS), metavar="MOMENT", help=NOT_BEFORE)
+@click.option("--from", "from_", type=MOMENT, metavar="MOMENT", help=NOT_BEFORE)
 @click.option("--actor", help="Only what this person did.")
 @click.option("--action", help="Only this, e.g. search.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with every field.")
@@ -73,13 +74,20 @@ def _as_text(line: object) -> str:
         "decision": entry.decision_ref,
         "to": entry.recipient,
         "of": entry.object_ref,
-        **entry.detail,
+        **dict(_for_a_person(name, value) for name, value in entry.detail.items()),
     }
     more = " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in said.items() if value)
     return (
         f"{line.seq:>6} {moment_of(line.at_ns)} {entry.actor:<14}{entry.action:<16}{entry.outcome:<9}"
         f"{entry.rows:>5} {more}".rstrip()
     )
+
+
+def _for_a_person(name: str, value: object) -> tuple[str, object]:
+    """A moment of a search as `search` takes it; anything else as it is."""
+    if name in SEARCHED and isinstance(value, int):
+        return SEARCHED[name], f"{moment_of(value)}Z"
+    return name, value
 
 
 def _heads(given: tuple[str, ...]) -> tuple[str, ...]:

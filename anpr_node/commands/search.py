@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anpr_node.commands.group import main, with_settings
+from anpr_node.commands.group import main, one_of, with_settings
 from anpr_node.commands.guard import acting
 from anpr_node.config import Settings
 from anpr_node.errors import QueryError
@@ -21,15 +21,33 @@ if TYPE_CHECKING:
     from anpr_node.store.finding import FoundRead
 
 DIRECTIONS = ("approaching", "receding", "unknown")
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"]
 NOT_BEFORE = "Not before then, UTC, e.g. 2026-11-29 or 2026-11-29T14:05."
+
+
+class Moment(click.DateTime):
+    """A moment as a person writes it."""
+
+    name = "moment"
+
+    def __init__(self) -> None:
+        super().__init__(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"])
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The moment, or an error with a moment in it instead of a pattern of percent signs."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is no moment: say e.g. 2026-11-29 or 2026-11-29T14:05, in UTC", param, ctx)
+
+
+MOMENT = Moment()
 
 
 @main.command()
 @with_settings
 @click.argument("pattern")
-@click.option("--from", "from_", type=click.DateTime(MOMENTS), metavar="MOMENT", help=NOT_BEFORE)
-@click.option("--to", type=click.DateTime(MOMENTS), metavar="MOMENT", help="Before then.")
+@click.option("--from", "from_", type=MOMENT, metavar="MOMENT", help=NOT_BEFORE)
+@click.option("--to", type=MOMENT, metavar="MOMENT", help="Before then.")
 @click.option("--country", help="Only this country's plates, e.g. B or BE.")
 @click.option("--direction", type=click.Choice(DIRECTIONS), help="Only vehicles going this way.")
 @click.option("--category", help="Only reads that were hits of this category, e.g. seize.")
@@ -38,9 +56,9 @@ NOT_BEFORE = "Not before then, UTC, e.g. 2026-11-29 or 2026-11-29T14:05."
 @click.option("--case", "case_ref", default="", help="For which case; needed, and written down.")
 @click.option("--decision", "decision_ref", help="The prosecutor's decision, for older reads.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Rows at most.")
-@click.option("--json", "shape", flag_value="json", help="One JSON object a line.")
-@click.option("--csv", "shape", flag_value="csv", help="Comma separated values.")
-def search(settings: Settings, pattern: str, near: bool, shape: str | None, **options: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma separated values.")
+def search(settings: Settings, pattern: str, near: bool, as_json: bool, as_csv: bool, **options: Any) -> None:
     """Find reads by plate: ? is one character, * any number of them.
 
     Newest first. Times are UTC. Every search is written into the audit, also one that is refused (exit
@@ -54,6 +72,7 @@ def search(settings: Settings, pattern: str, near: bool, shape: str | None, **op
     from anpr_node.drivers.clock import SystemClock
     from anpr_node.store.database import use_store
 
+    shape = one_of("form", json=as_json, csv=as_csv)
     clock = SystemClock()
     query = _query(pattern, near, **options)
     with use_store(settings.state_folder) as database:

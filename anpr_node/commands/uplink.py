@@ -51,6 +51,8 @@ def uplink_refused(settings: Settings, sink: str | None, as_json: bool) -> None:
 
     with use_store(settings.state_folder) as database:
         items = refused(database, settings.policy.terms.only_hits_before_ns(time.time_ns()), sink)
+    if not items:
+        click.echo("nothing is refused", err=True)
     for item in items:
         line = f"{moment_of(item.refused_ns)} {item.sink:<12}{item.kind:<9}{item.ref}  {item.reason}"
         click.echo(json.dumps(asdict(item)) if as_json else line)
@@ -86,26 +88,30 @@ def uplink_retry(settings: Settings, ref: str | None, sink: str | None, everythi
 @uplink.command("overview")
 @with_settings
 @click.argument("read_id")
-@click.option("--reason", default="", help="Why it is needed; written down.")
-@click.option("--case", "case_ref", default="", help="For which case.")
+@click.option("--reason", default="", help="Why; needed, and written down.")
+@click.option("--case", "case_ref", default="", help="For which case; needed, and written down.")
 def uplink_overview(settings: Settings, read_id: str, reason: str, case_ref: str) -> None:
     """Send the overview of READ_ID now, without waiting for the night.
 
     To the sinks that take overviews. READ_ID: last column of a search.
     """
-    from anpr_node import audit
+    from anpr_node.audit import By
     from anpr_node.errors import RefusedByPolicy
     from anpr_node.store.database import use_store
-    from anpr_node.uplink.standing import request_overview
+    from anpr_node.uplink.standing import request_overview, takes_overviews
 
-    entry = audit.Entry(acting().name, "uplink overview", reason=reason, case_ref=case_ref, object_ref=read_id)
+    by, folder = By(acting().name, reason, time.time_ns(), case_ref), settings.state_folder
     if not reason.strip() or not case_ref.strip():
-        raise RefusedByPolicy("an overview is sent for a --reason and a --case")
-    with use_store(settings.state_folder) as database:
-        if not request_overview(database, settings, read_id, time.time_ns()):
-            raise AnprError(f"there is no overview of {read_id}")
-    audit.append(settings.state_folder, entry)
+        problem = "sending an overview needs --reason and --case: say why and for which case"
+        by.note(folder, "uplink overview", read_id, "refused", problem=problem)
+        raise RefusedByPolicy(problem)
+    with use_store(folder) as database:
+        if not request_overview(database, settings, read_id, by.at_ns):
+            raise AnprError(f"there is no overview of {read_id}; READ_ID is the last column of a search")
+    by.note(folder, "uplink overview", read_id)
     click.echo("it waits to be sent")
+    if not takes_overviews(settings):
+        click.echo("warning: no sink takes overviews (kinds and pictures of [[sinks]]): it goes after a day", err=True)
 
 
 @uplink.command("schema")

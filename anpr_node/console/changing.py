@@ -99,7 +99,7 @@ def reload_node(context: Context) -> None:
     context.terminal.say("the node goes over to it ...")
     if not wait_for_another(context, start):
         context.settings = before
-        raise ConfigError("the node does not come back with these settings: `undo`, and see `logs`")
+        raise ConfigError("the node has not come back with these settings yet: see `logs` and `status`, or `undo`")
     context.terminal.say("it runs")
 
 
@@ -114,6 +114,6 @@ def wait_for_another(context: Context, start: int) -> bool:
                 return True
         except AnprError:
             pass
-        if context.terminal.stopped(0.2):
-            return asked(context, "leave it so?")
+        if context.terminal.stopped(0.2) and asked(context, "a key: wait no longer for the node?"):
+            return False
     return False

@@ -50,17 +50,25 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 def _serve_serial(settings: Settings, port: str) -> None:
     """Until the process is ended: whoever plugs a cable in finds a login."""
-    refusals = Refusals(settings.state_folder)
+    refusals, told = Refusals(settings.state_folder), ""
     while True:
         try:
             with open_serial(port, settings.console.baud) as line:
+                told = ""
                 while True:
                     if settings.source is not None:
                         settings = load(settings.source)
                     Session(Terminal(line, IDLE_AT_LOGIN_S), settings, local=True, refusals=refusals).run()
         except AnprError as error:
-            print(f"console: {error}", file=sys.stderr, flush=True)  # noqa: T201  the service's own log
+            told = _tell(str(error), told)
             time.sleep(PAUSE_S)
+
+
+def _tell(problem: str, told: str) -> str:
+    """A problem that was not told last, for the service's log: once, not each second while an adapter is away."""
+    if problem != told:
+        print(f"console: {problem}; tried again each second", file=sys.stderr, flush=True)  # noqa: T201
+    return problem
 
 
 def with_file(settings: Settings) -> Settings:
@@ -69,7 +77,7 @@ def with_file(settings: Settings) -> Settings:
         return settings
     path = settings.state_folder / "node.toml"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         write_whole(path, f'[store]\nfolder = "{settings.state_folder}"\n')
     return load(path)
 
@@ -83,7 +91,7 @@ def _tried_out(settings: Settings) -> Iterator[None]:
     if settings.camera.kind != "simulated" or settings.source == DEFAULT_PATH or NodeLink.of(settings).is_there():
         yield
         return
-    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    settings.state_folder.mkdir(0o700, parents=True, exist_ok=True)
     with (settings.state_folder / "tried-out.log").open("wb") as log:
         node = subprocess.Popen(
             [sys.executable, "-m", "anpr_node", "run", "--config", str(_source(settings))],

@@ -85,7 +85,9 @@ def open_serial(device: str, baud: int) -> Iterator[FdPort]:
     try:
         line = serial.Serial(device, baud, timeout=0, exclusive=True)
     except (serial.SerialException, OSError, ValueError) as error:
-        raise Disconnected(f"{device} cannot be opened: {error}; check the cable, and console.port") from error
+        errno = getattr(error, "errno", None)  # pyserial's own text says everything twice
+        problem = os.strerror(errno) if errno else error
+        raise Disconnected(f"{device} cannot be opened: {problem}; check the cable, and console.port") from error
     try:
         yield FdPort(line.fileno(), line.fileno())
     finally:

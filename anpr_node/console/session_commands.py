@@ -100,9 +100,12 @@ def ask_new_password(context: Context) -> str:
 def user_list(context: Context, _: list[str]) -> None:
     """Shows everybody who may use the node: name, role, account of the operating system, password or not."""
     with use_store(context.folder) as database:
-        for name, role, login, has_password in access.people(database):
-            ways = [f"account {login}"] * (login is not None) + ["password"] * has_password
-            context.terminal.say(f"{name:<20}{role:<14}{', '.join(ways)}")
+        named = access.people(database)
+    for name, role, login, has_password in named:
+        ways = [f"account {login}"] * (login is not None) + ["password"] * has_password
+        context.terminal.say(f"{name:<20}{role:<14}{', '.join(ways)}")
+    if not named:
+        context.terminal.say("nobody is named yet; the first: user add NAME service")
 
 
 @command("user add", "session", "console people", "user add NAME ROLE", "name a person",

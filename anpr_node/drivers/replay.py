@@ -100,6 +100,8 @@ def _clip_planes(path: Path, camera: ReplayCamera) -> Iterator[TimedPlane]:
             for index, frame in enumerate(ending.frames_of(container, stream)):
                 yield int(index / rate * NS_PER_S), _grey_plane(frame)
             camera.problem = ending.problem(container)
+    except (FileNotFoundError, PermissionError) as error:  # of FFmpeg's too
+        camera.problem = error.strerror
     except FFmpegError as error:
         camera.problem = f"broken off or not a clip ({error.strerror})"
     except OSError as error:

@@ -69,7 +69,10 @@ def _csv(file: TextIO, _: ListSection) -> Iterator[RawRow]:
     rows = _rows(file)
     header = [name.strip().lower() for name in next(rows, (0, [""]))[1]]
     if "vrm" not in header or set(header) - set(COLUMNS) or len(set(header)) < len(header):
-        raise HotlistError(f"the first line must name columns among {', '.join(COLUMNS)}, each once (vrm is needed)")
+        raise HotlistError(
+            f"the first line must name columns among {', '.join(COLUMNS)}, each once (vrm is needed), with commas "
+            "between; other names or separators: format = 'columns' of the list, see docs/hotlists.md"
+        )
     return _named(rows, header)
 
 

@@ -56,6 +56,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE_S
+    server_version, sys_version = "anpr-node-sink", ""
+
+    def do_GET(self) -> None:
+        """Somebody looks with a browser whether it is there."""
+        self._answer(405, {"error": "a sink of anpr-node: batches come by POST, see docs/uplink.md"}, {"Allow": "POST"})
 
     def do_POST(self) -> None:
         """Take a batch."""

@@ -61,7 +61,8 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         """Open or make it. Raises OSError or sqlite3.Error."""
-        (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+        (folder / PICTURES).mkdir(exist_ok=True)
         self._folder, self._lock = folder, threading.Lock()
         self._database = sqlite3.connect(folder / FILE_NAME, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")

@@ -55,7 +55,7 @@ def open_store(folder: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database
     """
     path = folder / FILE_NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         with _one_at_a_time(folder):
             database = _connect(path)
         database.execute(f"PRAGMA busy_timeout={round(busy_timeout_s * 1000)}")

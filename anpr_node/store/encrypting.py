@@ -45,7 +45,7 @@ def encrypt(folder: Path, key_path: Path) -> None:
     if link.is_symlink() or link.exists():
         raise StoreError(f"{folder} is encrypted already")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         _refuse_memory(key_path)
         if not key_path.exists():
             new_key(key_path)

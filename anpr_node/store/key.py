@@ -107,7 +107,7 @@ def secret_for(folder: Path, purpose: str) -> bytes:
     if key is not None and not path.exists():
         return derive(key, purpose)
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         with contextlib.suppress(StoreError):  # another process may have been faster; what else it was, reading shows
             new_key(path)
     content = path.read_bytes()

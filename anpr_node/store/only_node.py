@@ -22,7 +22,7 @@ def only_node(folder: Path) -> Iterator[None]:
     """Hold a state folder for one node. Raises StoreError: another one runs on it, or it cannot be written."""
     path = folder / LOCK_NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o640)
     except OSError as error:
         raise cannot_open(path, error) from error

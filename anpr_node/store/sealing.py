@@ -86,8 +86,10 @@ def load_private(path: Path) -> X25519PrivateKey:
         key = load_pem_private_key(path.read_bytes(), None)
     except TypeError as error:
         raise ConfigError(f"{path} is closed with a passphrase: openssl pkey -in {path} -out open.pem") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} is no private key: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is no private key in PEM") from error
     if not isinstance(key, X25519PrivateKey):
         raise ConfigError(f"{path} is no X25519 private key (openssl genpkey -algorithm x25519)")
     return key

@@ -18,8 +18,7 @@ from anpr_node.store import outbox
 from anpr_node.units import NS_PER_S
 from anpr_node.uplink.backoff import Backoff
 from anpr_node.uplink.budget import Budget, day_of
-from anpr_node.uplink.formats import Format
-from anpr_node.uplink.formats.registry import format_of
+from anpr_node.uplink.formats.registry import kinds_of
 from anpr_node.uplink.items import Loader
 from anpr_node.uplink.ledger import Ledger
 from anpr_node.uplink.line import Line, Outcome
@@ -30,12 +29,6 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 PROBE_LIMIT_S = 5.0
 DOUBTS = 3
-OF_SETTING = {
-    "hits": ("hit", "batch", "verdict"),
-    "reads": ("read",),
-    "patches": ("patch",),
-    "overviews": ("overview", "night"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +44,6 @@ class Errand:
     def takers(self, kind: str) -> list[str]:
         """The sinks that take a kind of the outbox."""
         return [sink.name for sink in self.settings.sinks if kind in kinds_of(sink)]
-
-
-def kinds_of(sink: SinkSection, format_: Format | None = None) -> frozenset[str]:
-    """The kinds of the outbox that a sink takes: what it is to get, as far as its format has words for it."""
-    wanted = {kind for setting in sink.kinds for kind in OF_SETTING[setting]}
-    without = set() if sink.pictures else {"patch", "overview", "night"}
-    return frozenset(wanted - without) & (format_ or format_of(sink.format)).kinds
 
 
 class Courier:

@@ -16,10 +16,11 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from anpr_node.config import SinkSection, UplinkSection
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.formats import REASON_MAX, Format, NoReceipt, Refused, Request, Site, readable
 from anpr_node.uplink.formats.registry import format_of
 from anpr_node.uplink.items import Item
-from anpr_node.uplink.transport import Answer, Transport, Unreachable
+from anpr_node.uplink.transport import Transport, Unreachable
 
 DUPLICATE = 409
 REFUSALS = frozenset({400, 413, 415, 422})

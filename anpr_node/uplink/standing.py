@@ -19,7 +19,7 @@ from anpr_node.store.silence import HIDDEN_READ
 from anpr_node.store.traffic import hour_of, passages_in, usual_reads
 from anpr_node.units import NS_PER_H, NS_PER_S
 from anpr_node.uplink.budget import MB, day_of
-from anpr_node.uplink.courier import kinds_of
+from anpr_node.uplink.formats.registry import kinds_of
 
 _VISIBLE = f"{SHOWN} AND ref NOT IN (SELECT read_id FROM hidden)"
 _HIDDEN = f"WITH hidden AS MATERIALIZED (SELECT r.read_id FROM read r WHERE {HIDDEN_READ})"
@@ -130,6 +130,11 @@ def _sink_lines(sink: Mapping[str, Any]) -> list[str]:
     if sink["refused"]:
         lines.append(f"refused     {sink['refused']} by {sink['name']}; see: anpr-node uplink refused")
     return lines
+
+
+def takes_overviews(settings: Settings) -> bool:
+    """Whether any sink takes overviews at all."""
+    return any("overview" in kinds_of(sink) for sink in settings.sinks)
 
 
 def request_overview(database: Database, settings: Settings, read_id: str, now_ns: int) -> bool:

@@ -7,7 +7,6 @@ looked at: proxies and certificates are those of node.toml.
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import fcntl
 import os
 import socket
@@ -29,7 +28,7 @@ from urllib3.exceptions import HTTPError
 from anpr_node import __version__
 from anpr_node.config import SinkSection
 from anpr_node.errors import ConfigError
-from anpr_node.uplink.backoff import WISH_MAX_S
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.token import read_token
 
 CONNECT_S = 15.0
@@ -44,29 +43,6 @@ ANSWER_HEAD_BYTES = 40
 
 class Unreachable(Exception):
     """There is no answer: no connection, broken off, too slow, or not the right certificate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a sink said, and how long it took."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    took_s: float = 0.0
-
-    @property
-    def retry_after_s(self) -> float | None:
-        """The pause that the sink asks for, up to an hour; None if for none, or in words that nobody understands."""
-        wish = self.headers.get("Retry-After", "").strip()
-        if wish.isascii() and wish.isdigit():
-            return min(float(wish), WISH_MAX_S)
-        try:
-            moment = email.utils.parsedate_tz(wish)
-            wish_s = None if moment is None else email.utils.mktime_tz(moment) - time.time()
-        except (ValueError, OverflowError, IndexError, TypeError):  # no date of this world
-            return None
-        return None if wish_s is None else min(max(0.0, wish_s), WISH_MAX_S)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 
 from anpr_node import audit, config
 from anpr_node.config import layers, load
-from anpr_node.console.changing import WITHHELD
+from anpr_node.console.changing import WITHHELD, wait_for_another
 from anpr_node.console.registry import find
 from anpr_node.errors import AnprError, ConfigError, RefusedByPolicy
 from console.far_end import context_for, settings_in, talk
@@ -62,6 +62,13 @@ def test_what_is_out_of_range_is_refused_with_what_is_allowed(tmp_path: Path, li
     with pytest.raises(AnprError, match=problem):
         do(context, line)
     assert context.pending == {}
+
+
+def test_a_key_while_the_node_comes_back_does_not_make_it_run(tmp_path: Path) -> None:
+    context, seen = context_for(settings_in(tmp_path), "technician", b" \r", "y")
+    seen.shown += b"> "
+    assert wait_for_another(context, 0) is False
+    assert "wait no longer for the node? [y/n] y" in seen.text
 
 
 def test_a_trial_reverts_by_itself_and_ends_with_the_machine(tmp_path: Path) -> None:

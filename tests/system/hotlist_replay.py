@@ -27,10 +27,10 @@ from anpr_node.drivers.wiring import pins_of
 from anpr_node.hotlist import verdicts
 from anpr_node.hotlist.matching import open_matcher
 from anpr_node.live import LiveView
-from anpr_node.node import Snapshot
 from anpr_node.pipeline import Pipeline, Ripe
 from anpr_node.recorder import Recorded, Recorder
 from anpr_node.records import Evidence
+from anpr_node.snapshot import Snapshot
 from anpr_node.store.database import open_store
 from anpr_node.store.finding import Criteria, find_reads
 from anpr_node.vision.reader import PlateReader

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.items import Item
-from anpr_node.uplink.transport import Answer
 
 PAGE_HEAD_BYTES = 2_000
 REASON_MAX = 200

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from anpr_node.policy import Terms
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.formats import NoReceipt, Request, Site, Taken
 from anpr_node.uplink.formats.json_batch import GZIP, LEVEL, token_of
 from anpr_node.uplink.items import Item
-from anpr_node.uplink.transport import Answer
 
 TABLES = {"read": "anpr_read", "hit": "anpr_hit", "verdict": "anpr_verdict"}
 HEARTBEATS = "anpr_heartbeat"

@@ -12,9 +12,9 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.formats import NoReceipt, Refused, Request, Site, Taken, readable
 from anpr_node.uplink.items import Item
-from anpr_node.uplink.transport import Answer
 
 VERSION = "anpr-node/1"
 GZIP = 31

@@ -15,9 +15,9 @@ from anpr_node import __version__
 from anpr_node.policy import iso_country
 from anpr_node.records import PARKED
 from anpr_node.units import NS_PER_MS
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.formats import Request, Site, Taken, no_page
 from anpr_node.uplink.items import Item
-from anpr_node.uplink.transport import Answer
 
 MB = 1_000_000
 UNKNOWN = [{"name": "unknown", "confidence": 0.0}]

@@ -14,9 +14,9 @@ from typing import Any
 
 from anpr_node.policy import iso_country
 from anpr_node.units import NS_PER_S, NS_PER_US
+from anpr_node.uplink.answer import Answer
 from anpr_node.uplink.formats import Request, Site, Taken, no_page
 from anpr_node.uplink.items import Item
-from anpr_node.uplink.transport import Answer
 
 
 class PlateRecognizer:

@@ -76,5 +76,6 @@ def test_bundles_are_installed_and_slots_named_by_root_alone(bus: str, member: s
     assert [is_denied(bus, member, user) for user in ("root", "nobody", "daemon")] == [False, True, True]
 
 
-def test_people_may_ask_how_the_slots_stand(bus: str) -> None:
-    assert [is_denied(bus, "GetSlotStatus", user) for user in ("nobody", "daemon")] == [False, True]
+@pytest.mark.parametrize("member", ["GetSlotStatus", "GetPrimary", "GetArtifactStatus"])
+def test_people_may_ask_how_the_slots_stand(bus: str, member: str) -> None:
+    assert [is_denied(bus, member, user) for user in ("nobody", "daemon")] == [False, True]

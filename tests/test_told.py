@@ -17,14 +17,16 @@ import pytest
 from click.testing import CliRunner, Result
 from makers import evidence, read
 
-from anpr_node import live
+from anpr_node import live, status
 from anpr_node.cli import main
+from anpr_node.config import PolicySection
 from anpr_node.console import host
 from anpr_node.console.port import Disconnected, open_serial
 from anpr_node.recorder import encode
 from anpr_node.snapshot import Snapshot
 from anpr_node.store.database import open_store
 from anpr_node.store.reads import add_read
+from anpr_node.uplink import standing
 
 WHY = ("--reason", "burglary", "--case", "LI/1")
 MODEM = {"messages": {"sent": 1, "delivered": 2, "waiting": 1}, "modem": {"signal_dbm": -71}}
@@ -124,6 +126,39 @@ def test_a_file_that_is_not_there_is_not_called_a_wrong_one(tmp_path: Path, comm
 def test_a_list_with_other_separators_is_told_of_the_format_for_it(config: Path, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("vrm;category\n1ABC123;seize\n")
     assert "format = 'columns'" in call("hotlist", "import", "--config", config, tmp_path / "x.csv").stderr
+
+
+@pytest.mark.parametrize(
+    ("preset", "words"),
+    [
+        ("BE", "BE: reads 365 d, hits 365 d, by decision after 30 d; oldest 2026-11-29"),
+        ("NL", "NL: reads 28 d, hits 28 d, shown by decision only; oldest 2026-11-29"),
+        ("FR", "FR: reads 15 d, hits 30 d; oldest 2026-11-29"),
+    ],
+)
+def test_the_status_says_under_which_terms_the_record_is_kept(preset: str, words: str) -> None:
+    assert status._terms(PolicySection(preset=preset), 1_795_961_100.0) == words
+
+
+def test_the_status_of_an_empty_record_names_no_oldest_read(config: Path) -> None:
+    shown = call("status", "--config", config).stdout
+    assert "terms       BE: reads 365 d, hits 365 d, by decision after 30 d\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3, "3 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172_799, "47 h"),
+        (1_814_400, "21 d"),
+    ],
+)
+def test_weeks_of_waiting_are_no_seconds(seconds: int, words: str) -> None:
+    assert standing._for_so_long(seconds) == words
 
 
 @pytest.mark.parametrize("columns", [40, 80, 132])

@@ -121,7 +121,9 @@ def as_lines(uplink: Mapping[str, Any]) -> list[str]:
 
 def _sink_lines(sink: Mapping[str, Any]) -> list[str]:
     waiting = [
-        f"{lane['waiting']} {kind} ({lane['oldest_s']} s)" for kind, lane in sink["lanes"].items() if lane["waiting"]
+        f"{lane['waiting']} {kind} ({_for_so_long(lane['oldest_s'])})"
+        for kind, lane in sink["lanes"].items()
+        if lane["waiting"]
     ]
     state = f"FAILING, {sink['problem']}" if sink["failing_since_s"] else "answers"
     if not sink["failing_since_s"] and sink["answered_s"] is None:
@@ -130,6 +132,14 @@ def _sink_lines(sink: Mapping[str, Any]) -> list[str]:
     if sink["refused"]:
         lines.append(f"refused     {sink['refused']} by {sink['name']}; see: anpr-node uplink refused")
     return lines
+
+
+def _for_so_long(seconds: int) -> str:
+    """A time as a person takes it in: a link may be down for weeks."""
+    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds // unit_s} {unit}"
+    return f"{seconds} s"
 
 
 def takes_overviews(settings: Settings) -> bool:

@@ -48,7 +48,7 @@ def hits_(settings: Settings, everything: bool, limit: int) -> None:
 def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_ref: str | None) -> None:
     """Show what was read at a HIT, and write its pictures.
 
-    Compare them with the vehicle on the list before you verify.
+    HIT is its id, or the reference of a text message. Compare them with the vehicle on the list before you verify.
 
     \b
     anpr-node hotlist look HIT --to pictures/ --reason "alarm at the roadside"
@@ -65,7 +65,7 @@ def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_re
         click.echo("the read was corrected afterwards: look twice")
     for path in paths:
         click.echo(str(path))
-    click.echo(f"compared? anpr-node hotlist verify {hit_id} --confirmed, or --not-this-vehicle", err=True)
+    click.echo(f"compared? anpr-node hotlist verify {hit.hit_id} --confirmed, or --not-this-vehicle", err=True)
 
 
 @hotlist.command()

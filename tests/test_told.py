@@ -191,6 +191,18 @@ def test_a_port_that_is_not_there_is_said_once(capsys: pytest.CaptureFixture[str
     assert second.startswith("console: the line is gone")
 
 
+def test_who_opens_a_serial_console_by_hand_is_told_of_the_other(config: Path) -> None:
+    far, near = pty.openpty()
+    program = [sys.executable, "-m", "anpr_node", "console", "--config", str(config), "--port", "/dev/nothing"]
+    with subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=near, stderr=near) as console:
+        os.close(near)
+        with os.fdopen(far, encoding="utf-8", errors="replace") as screen:
+            first, second = screen.readline(), screen.readline()
+            console.terminate()
+    assert first.strip() == "console: on /dev/nothing; this terminal's own is: anpr-node console --port -"
+    assert "No such file or directory" in second
+
+
 @pytest.mark.parametrize("command", [["status"], ["uplink", "status"], ["hotlist", "status"], ["user", "list"]])
 def test_what_only_looks_loads_neither_camera_nor_network(config: Path, command: list[str]) -> None:
     """They are called by people, timers and scrapers; on a small board the time until the answer is all loading."""

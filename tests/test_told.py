@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from makers import evidence, read
 
-from anpr_node import live, status
+from anpr_node import audit, live, status
 from anpr_node.cli import main
 from anpr_node.config import PolicySection
 from anpr_node.console import host
@@ -76,6 +76,21 @@ def test_the_audit_shows_the_moments_of_a_search_as_people_write_them(config: Pa
     assert 'from="2026-11-29 14:05:00Z" before="2026-11-30 00:00:00Z"' in shown
     assert "_ns" not in shown
     assert '"from_ns": 1795961100000000000' in call("audit", "show", "--config", config, "--json").stdout
+
+
+def test_the_audit_is_shown_by_case_and_span(config: Path, tmp_path: Path) -> None:
+    day_ns = 86_400 * 1_000_000_000
+    for n, case in enumerate(("LI/1", "LI/2", "LI/1")):
+        audit.append(tmp_path / "state", audit.Entry("jan", f"deed{n}", reason="r", case_ref=case), n * day_ns)
+
+    def shown(*options: str) -> list[str]:
+        lines = call("audit", "show", "--config", config, *options).stdout.splitlines()
+        return [word for line in lines for word in line.split() if word.startswith("deed")]
+
+    assert shown("--case", "LI/1") == ["deed0", "deed2"]
+    assert shown("--case", "LI/1", "--to", "1970-01-03") == ["deed0"]
+    assert shown("--to", "1970-01-03", "--from", "1970-01-02") == ["deed1"]
+    assert shown("--case", "LI/3") == []
 
 
 @pytest.mark.parametrize(
@@ -213,3 +228,14 @@ def test_what_only_looks_loads_neither_camera_nor_network(config: Path, command:
     arguments = [sys.executable, "-c", program, *command, "--config", str(config)]
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert result.stdout.endswith("[]\n"), result.stdout + result.stderr
+
+
+def test_a_refused_file_leaves_the_list_in_force_or_says_that_there_is_none(config: Path, tmp_path: Path) -> None:
+    rubbish, good = tmp_path / "a.csv", tmp_path / "good.csv"
+    rubbish.write_text("vrm\n" + "?123\n" * 11)
+    good.write_text("vrm\n1ABC123\n")
+    assert "nothing is put in force" in call("hotlist", "import", "--config", config, rubbish).stderr
+    assert call("hotlist", "import", "--config", config, good, "--list", "a").exit_code == 0
+    said = call("hotlist", "import", "--config", config, rubbish).stderr
+    assert "the list in force stays" in said
+    assert "wildcard = true" in said

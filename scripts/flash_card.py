@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import hashlib
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -89,6 +90,17 @@ def size_of(image: Path) -> int:
         return sum(len(block) for block in iter(lambda: source.read(BLOCK), b""))
 
 
+def check_tools(image: Path, disk: Path, claim: Path | None) -> None:
+    """Raises Refused where something is missing that would stop the writing half-way."""
+    needed = {"zstd": image.suffix == ".zst", "mcopy": claim is not None}
+    missing = [tool for tool, is_needed in needed.items() if is_needed and shutil.which(tool) is None]
+    if missing:
+        packages = " ".join(tool.replace("mcopy", "mtools") for tool in missing)
+        raise Refused(f"{' and '.join(missing)} missing; install with:  sudo apt-get install -y {packages}")
+    if disk.exists() and not os.access(disk, os.R_OK | os.W_OK):
+        raise Refused(f"{disk} may not be written to by you; try it with:  sudo scripts/flash …")
+
+
 def check_room(image: Path, disk: Path, size: int) -> None:
     """Raises Refused where the image does not fit."""
     needed = size_of(image)
@@ -98,15 +110,15 @@ def check_room(image: Path, disk: Path, size: int) -> None:
         )
 
 
-def write(image: Path, target: Path) -> tuple[int, str]:
+def write(image: Path, disk: IO[bytes]) -> tuple[int, str]:
     """Copy every byte; how many, and their SHA-256."""
     digest, total = hashlib.sha256(), 0
-    with opened(image) as source, target.open("r+b", buffering=0) as disk:
+    with opened(image) as source:
         while block := source.read(BLOCK):
             digest.update(block)
             total += len(block)
             disk.write(block)
-        os.fsync(disk.fileno())
+    os.fsync(disk.fileno())
     return total, digest.hexdigest()
 
 
@@ -132,6 +144,23 @@ def provision(target: Path, text: str) -> None:
     subprocess.run(command, input=text.encode(), check=True)
 
 
+def fill(image: Path, target: Path, claim: str | None) -> None:
+    """Write, read back, provision. Raises Refused.
+
+    The disk is held open all the while: once it is closed, a desktop mounts what it finds and writes to it, so that a
+    good card would not hold what was written.
+    """
+    with target.open("r+b", buffering=0) as disk:
+        total, digest = write(image, disk)
+        print(f"wrote  {total / 1e6:.0f} MB, SHA-256 {digest[:16]}…")
+        verify(target, total, digest)
+        print("read   back, the same")
+        if claim is not None:
+            provision(target, claim)
+            os.fsync(disk.fileno())
+            print("claim  on the card; it deletes itself at the first start")
+
+
 def main() -> None:
     """Parse the arguments, ask once, do it."""
     parser = argparse.ArgumentParser(
@@ -145,7 +174,7 @@ def main() -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     arguments = parser.parse_args()
     try:
-        claim = arguments.claim.read_text(encoding="utf-8") if arguments.claim else None
+        claim = arguments.claim.read_text(encoding="utf-8-sig") if arguments.claim else None
         if claim is not None:
             said = read_claim(claim, arguments.claim.name)
             print(f"claim  node {said.node.id}, {said.user.name} is {said.user.role}")
@@ -154,18 +183,13 @@ def main() -> None:
             size, name = disk.stat().st_size, "a file"
         else:
             size, name = inspect(disk)
+        check_tools(arguments.image, disk, arguments.claim)
         check_room(arguments.image, disk, size)
         if not arguments.yes:
             print(f"All that is on {disk} ({name}, {size / 1e9:.1f} GB) will be lost.")
             if input(f"Type {disk.name} to go on: ") != disk.name:
                 raise Refused("nothing was written")
-        total, digest = write(arguments.image, disk)
-        print(f"wrote  {total / 1e6:.0f} MB, SHA-256 {digest[:16]}…")
-        verify(disk, total, digest)
-        print("read   back, the same")
-        if claim is not None:
-            provision(disk, claim)
-            print("claim  on the card; it deletes itself at the first start")
+        fill(arguments.image, disk, claim)
     except EOFError:
         sys.exit("refused: nobody answered, nothing was written; --yes does not ask")
     except UnicodeDecodeError as error:

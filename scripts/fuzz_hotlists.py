@@ -91,12 +91,12 @@ def run(mutants: int, seed: int) -> Counter[tuple[str, str]]:
             if form == "voi" and number % 3 == 0:
                 content = mutate(_zipped(content), rng)
             path.write_bytes(content)
-            started_s = time.perf_counter()
+            started_s = time.process_time()
             try:
                 outcomes.update((form, outcome) for outcome in judge(path, section))
             except Exception as error:
                 raise AssertionError(f"{form}: {error!r} for {content!r}") from error
-            assert time.perf_counter() - started_s < SLOW_S, f"{form}: hangs on {content!r}"
+            assert time.process_time() - started_s < SLOW_S, f"{form}: hangs on {content!r}"
     return outcomes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from conftest import ROOT
 from cryptography import x509
 
-from anpr_node.claim import files, people
-from anpr_node.claim.document import Claim, read_claim
+from anpr_node.claim import asking, files, people
+from anpr_node.claim.document import RESERVED, Claim, read_claim
 from anpr_node.cli import main
+from anpr_node.commands.claim import take_effect
 from anpr_node.config import parse
 from anpr_node.errors import ConfigError, RefusedByPolicy
 
@@ -64,6 +67,13 @@ def test_everything_is_written_and_the_settings_are_the_nodes(claim: Claim, tmp_
     assert "dport 22" in (tmp_path / "site" / "ssh.nft").read_text()
 
 
+def test_a_fixed_address_is_for_what_the_firewall_calls_the_wire() -> None:
+    (rules,) = re.findall(
+        r"^define wire = {(.*)}", (ROOT / "image/overlay/etc/nftables.conf").read_text(), re.MULTILINE
+    )
+    assert re.findall(r'"([^"]+)"', rules) == files.WIRE.split()
+
+
 def test_the_password_stands_nowhere_and_secrets_are_closed(claim: Claim, tmp_path: Path) -> None:
     files.write(claim, tmp_path)
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -96,8 +106,17 @@ def test_a_claim_that_was_cut_off_is_made_again_with_the_same_key(claim: Claim, 
         ('id = "e40-km12"', 'id = "e40-km12"\nidd = 1', "node.idd: Extra"),
         ("192.0.2.7/24", "192.0.2.777/24", "network"),
         ("ntp.example.org", "ntp; reboot", "network.*ntp"),
+        ("ntp.example.org", "-x", "network.*ntp"),
         ("https://updates", "file:///updates", "updates.url"),
         (KEY, "my key", "user.ssh_keys"),
+        (KEY, "ssh-ed25519 AAAA… jan", "no public key"),  # as the page has it
+        (KEY, KEY[:50], "no public key"),
+        (KEY, KEY.replace("ssh-ed25519", "ssh-rsa"), "no public key"),
+        (PASSWORD, "correct horse\\nbattery", "user.password"),
+        ("192.0.2.7/24", "192.0.2.7", "address: say the network too, e.g. 192.0.2.7/24"),
+        ('address = "192.0.2.7/24"', "", "gateway and dns go with address"),
+        ('gateway = "192.0.2.1"', 'gateway = "198.51.100.1"', "198.51.100.1 is not in 192.0.2.0/24"),
+        (f'ssh_keys = ["{KEY}"]', "", "network.ssh lets in nobody"),
         ("fps = 10.0", "fps = 1000.0", "settings: camera.fps"),
         ("[user]", "[user", "not TOML"),
     ],
@@ -112,6 +131,29 @@ def test_somebody_who_could_not_come_in_is_refused() -> None:
     text = "[node]\nid = 'n'\n[user]\nname = 'jan'\n"
     with pytest.raises(ConfigError, match="needs ssh_keys, password or password_hash"):
         read_claim(text, "test")
+
+
+def test_the_claim_of_the_page_is_for_a_real_board() -> None:
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    with pytest.raises(ConfigError, match="no public key"):
+        read_claim(text, "the page")
+    settings = read_claim(text.replace("ssh-ed25519 AAAA… jan", KEY), "the page").to_settings()
+    assert (settings.camera.kind, settings.trigger.kind, settings.outputs.pins) == ("csi", "pwm", "lgpio")
+
+
+def test_keys_alone_need_a_way_to_them() -> None:
+    text = TEXT.replace(f'password = "{PASSWORD}"\n', "")
+    assert read_claim(text, "test").user.password is None
+    with pytest.raises(ConfigError, match=r"nobody could come in: keys alone need network\.ssh = true"):
+        read_claim(text.replace("ssh = true\n", ""), "test")
+
+
+def test_no_account_of_the_image_can_be_claimed() -> None:
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    accounts = set(re.findall(r"^\| `([a-z-]+)` \|", page.split("## Accounts\n")[1].split("\n## ")[0], re.MULTILINE))
+    assert "sshd" in accounts
+    assert accounts <= RESERVED
 
 
 def test_a_file_is_overwritten_before_it_is_deleted(tmp_path: Path) -> None:
@@ -134,6 +176,44 @@ def test_a_file_is_overwritten_before_it_is_deleted(tmp_path: Path) -> None:
 def test_toml_is_read_back_as_it_was(tables: dict[str, Any]) -> None:
     read = tomllib.loads(files.as_toml(tables))
     assert read == {name: value for name, value in tables.items() if value}
+
+
+def test_a_fixed_address_given_on_the_console_comes_with_name_servers() -> None:
+    answers = [
+        "n1",
+        "",
+        "",
+        "pc",
+        "jan",
+        PASSWORD,
+        PASSWORD,
+        "",
+        "192.0.2.7/24",
+        "192.0.2.1",
+        "192.0.2.53, 192.0.2.54",
+        "",
+    ]
+    with CliRunner().isolation(input="\n".join(answers) + "\n"):
+        network = asking.ask().network
+    assert (network.gateway, network.dns) == ("192.0.2.1", ["192.0.2.53", "192.0.2.54"])
+
+
+def test_a_claim_on_the_console_reaches_all_that_the_start_script_feeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noting = tmp_path / "systemctl"
+    noting.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/calls\n')
+    noting.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    take_effect()
+    first, *rest = (tmp_path / "calls").read_text().splitlines()
+    assert first == "restart anpr-site.service"  # waited for
+    unit = (ROOT / "image/overlay/etc/systemd/system/anpr-site.service").read_text()
+    fed = set(re.findall(r"[a-z-]+\.service", next(line for line in unit.splitlines() if line.startswith("Before="))))
+    assert fed - {"console-getty.service"} == {
+        word for line in rest for word in line.split() if word.endswith(".service")
+    }
+    assert not [line for line in rest if "nftables" in line and line.startswith("restart")], "its stop opens everything"
 
 
 def test_the_command_is_for_root_and_says_how_to_use_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -75,16 +78,16 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return small
 
 
-def flash(*arguments: object, typed: str = "") -> subprocess.CompletedProcess[str]:
+def flash(*arguments: object, typed: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "scripts" / "flash_card.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, input=typed)
+    return subprocess.run(command, capture_output=True, text=True, check=False, input=typed, env=env)
 
 
 def test_it_writes_reads_back_and_claims(image: Path, tmp_path: Path) -> None:
     target, claim = tmp_path / "card", tmp_path / "anpr-provision.toml"
     with target.open("wb") as file:
         file.truncate(60_000_000)
-    claim.write_text(CLAIM)
+    claim.write_bytes(b"\xef\xbb\xbf" + CLAIM.replace("\n", "\r\n").encode())  # as Windows writes it
     subprocess.run(["zstd", "-q", "-1", image], check=True)
     said = flash(f"{image}.zst", target, "--claim", claim, typed="card\n")
     assert said.returncode == 0, said.stderr
@@ -134,10 +137,60 @@ def test_a_card_that_forgets_is_found_out(image: Path, tmp_path: Path) -> None:
     target = tmp_path / "card"
     with target.open("wb") as file:
         file.truncate(60_000_000)
-    total, digest = flash_card.write(image, target)
+    with target.open("r+b", buffering=0) as file:
+        total, digest = flash_card.write(image, file)
     flash_card.verify(target, total, digest)
     with target.open("r+b") as file:
         file.seek(5_000_000)
         file.write(b"?")
     with pytest.raises(flash_card.Refused, match="bad or fake"):
         flash_card.verify(target, total, digest)
+
+
+def test_nobody_gets_at_the_card_before_it_is_read_back_and_claimed(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desktop mounts a disk once it is closed after writing, which changes it: a good card would be called a fake."""
+    target, looks = tmp_path / "card", []
+    with target.open("wb") as file:
+        file.truncate(60_000_000)
+
+    def look(does: Callable[..., None]) -> Callable[..., None]:
+        def looking(*arguments: Any) -> None:
+            does(*arguments)
+            looks.append(is_open_for_writing(target))
+
+        return looking
+
+    for name in ("verify", "provision"):
+        monkeypatch.setattr(flash_card, name, look(getattr(flash_card, name)))
+    flash_card.fill(image, target, CLAIM)
+    assert looks == [True, True]
+    assert not is_open_for_writing(target)
+
+
+def is_open_for_writing(path: Path) -> bool:
+    """Whether this process has it so."""
+    flags = [
+        int(re.findall(r"flags:\s+(\d+)", Path(f"/proc/self/fdinfo/{link.name}").read_text())[0], 8)
+        for link in Path("/proc/self/fd").iterdir()
+        if os.path.realpath(link) == str(path)
+    ]
+    return any(each & os.O_ACCMODE for each in flags)
+
+
+def test_what_is_missing_is_named_before_the_card_is_touched(image: Path, tmp_path: Path) -> None:
+    target, claim = tmp_path / "card", tmp_path / "claim.toml"
+    target.write_bytes(b"precious".ljust(60_000_000, b"\0"))
+    claim.write_text(CLAIM)
+    said = flash(image, target, "--claim", claim, "--yes", env={**os.environ, "PATH": str(tmp_path)})
+    assert "mcopy missing; install with:  sudo apt-get install -y mtools" in said.stderr
+    assert target.read_bytes().startswith(b"precious")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to everything")
+def test_who_may_not_write_is_told_how(image: Path, tmp_path: Path) -> None:
+    target = tmp_path / "card"
+    target.write_bytes(b"".ljust(60_000_000, b"\0"))
+    target.chmod(0o400)
+    assert "sudo scripts/flash" in flash(image, target, "--yes").stderr

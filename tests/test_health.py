@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,18 @@ def look(settings: Settings, beat: dict[str, Any]) -> dict[str, str]:
 
 def test_a_node_that_works_is_healthy(settings: Settings, beat: dict[str, Any]) -> None:
     assert look(settings, beat) == {"frames": "OK", "store": "OK", "clock": "OK", "office": "OK"}
+
+
+def test_a_clock_behind_the_image_itself_is_not(
+    settings: Settings, beat: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system without a source of time starts at a date of its own, which is later than any that is fixed here."""
+    program, now_s = tmp_path / "health.py", time.time()
+    program.touch()
+    monkeypatch.setattr(health, "PROGRAM", program)
+    for built_s, verdict in ((now_s + 86_400, "FAIL"), (now_s - 86_400, "OK")):
+        os.utime(program, (built_s, built_s))
+        assert look(settings, beat)["clock"] == verdict
 
 
 def test_frames_that_stand_still_are_not(settings: Settings, beat: dict[str, Any]) -> None:

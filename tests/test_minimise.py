@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_a_non_hit_reaches_no_file_and_no_log(
     assert stored(store) == [("hit", "1ABC123", None), ("wrong", "", "hit"), ("hit2", "1ABC123", None)]
     assert store.execute("SELECT read_id FROM evidence GROUP BY read_id").fetchall() == [("hit",), ("hit2",)]
     for file in (path for path in (tmp_path / "state").rglob("*") if path.is_file()):
-        assert b"7QZ" not in file.read_bytes(), file
+        assert not re.findall(rb"7QZ[XY]\d\d\d", file.read_bytes()), file  # three letters alone are in any noise
     assert "7QZ" not in caplog.text
 
 

@@ -34,13 +34,13 @@ def pty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ModemOnPty]:
         yield pty
 
 
-def driver(pty: ModemOnPty, folder: Path, **wishes: object) -> AtModem:
+def driver(pty: ModemOnPty, folder: Path, pace: float = PACE, **wishes: object) -> AtModem:
     pins = PinMemory(folder, b"x" * 32)
     opened = lambda: SerialPort(str(pty.name))  # noqa: E731
-    return AtModem(opened, SystemClock(), pins, Wishes(**wishes), Patience(pace=PACE))  # type: ignore[arg-type]
+    return AtModem(opened, SystemClock(), pins, Wishes(**wishes), Patience(pace=pace))  # type: ignore[arg-type]
 
 
-def eventually(step: Callable[[], object], within_s: float = 10.0) -> object:
+def eventually(step: Callable[[], object], within_s: float = 60.0) -> object:
     """What `step` returns once it raises no more."""
     ends_s = time.monotonic() + within_s
     while True:
@@ -59,7 +59,7 @@ def repeat(step: Callable[[], object], times: int) -> None:
 
 
 def test_everything_over_a_real_line(pty: ModemOnPty, tmp_path: Path) -> None:
-    modem = driver(pty, tmp_path)
+    modem = driver(pty, tmp_path, pace=1.0)
     modem.start()
     state = modem.look()
     assert state.family == pty.modem.dialect.name
@@ -103,7 +103,7 @@ def test_what_is_not_there_or_no_port_is_said(tmp_path: Path) -> None:
 
 def test_a_device_that_comes_back_under_another_name_is_found(pty: ModemOnPty, tmp_path: Path) -> None:
     modem = driver(pty, tmp_path)
-    modem.start()
+    eventually(modem.start)
     before = os.path.realpath(pty.name)
     holder = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)  # the number that becomes free is not the next one
     with pty.lock:
@@ -116,8 +116,12 @@ def test_a_device_that_comes_back_under_another_name_is_found(pty: ModemOnPty, t
     with pytest.raises(ModemError):
         repeat(come_back, 100)
     modem.close()
-    eventually(come_back)
-    assert modem.look().is_registered
+
+    def well() -> None:
+        come_back()
+        assert modem.look().is_registered
+
+    eventually(well)
     os.close(holder)
     assert before
     modem.close()
@@ -132,7 +136,7 @@ def test_the_line_is_left_at_once_when_the_node_stops(pty: ModemOnPty) -> None:
     began_s = time.monotonic()
     with pytest.raises(ModemLeft):
         dialogue.ask("AT+COPS?", 180.0, "+COPS:")
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 60
     port.close()
 
 
@@ -144,7 +148,7 @@ def test_a_fault_is_an_error_and_never_a_hang(
     pty: ModemOnPty, tmp_path: Path, fault: str, value: object, error: type[ModemError]
 ) -> None:
     modem = driver(pty, tmp_path)
-    modem.start()
+    eventually(modem.start)
     with pty.lock:
         setattr(pty.modem.faults, fault, value)
     with pytest.raises(error):
@@ -164,11 +168,11 @@ def test_a_fault_is_an_error_and_never_a_hang(
 class Wire:
     """A port whose far end is the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float = 1.0) -> None:
         self.far, near = os.openpty()
         self.port = SerialPort(os.ttyname(near))
         os.close(near)
-        self.dialogue = Dialogue(self.port, SystemClock(), Patience(pace=0.1))
+        self.dialogue = Dialogue(self.port, SystemClock(), Patience(pace=pace))
         self._thread: threading.Thread | None = None
 
     def answer(self, *answers: bytes) -> None:
@@ -188,14 +192,14 @@ class Wire:
 
     def close(self) -> None:
         if self._thread is not None:
-            self._thread.join(5)
+            self._thread.join(60)
         self.port.close()
         os.close(self.far)
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    wire = Wire()
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    wire = Wire(getattr(request, "param", 1.0))
     yield wire
     wire.close()
 
@@ -235,6 +239,7 @@ def test_a_restart_ends_a_command_at_once(wire: Wire) -> None:
         wire.dialogue.ask("AT+COPS?", 1000, "+COPS:")
 
 
+@pytest.mark.parametrize("wire", [0.1], indirect=True, ids=["hasty"])
 def test_endless_garbage_is_thrown_away_and_ends_in_silence(wire: Wire) -> None:
     wire.answer(b"\xff" * (3 * LINE_BYTES_MAX))
     with pytest.raises(ModemSilent):

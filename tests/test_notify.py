@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -29,8 +30,9 @@ def test_every_message_arrives(tmp_path: Path) -> None:
 
 def test_an_abstract_socket_is_found() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind("\0anpr-node-test")
-        Manager({"NOTIFY_SOCKET": "@anpr-node-test"}).ready()
+        name = f"anpr-node-test-{os.getpid()}"
+        listener.bind(f"\0{name}")
+        Manager({"NOTIFY_SOCKET": f"@{name}"}).ready()
         assert listener.recv(100) == b"READY=1"
 
 

@@ -24,6 +24,8 @@ from anpr_node.cli import main
 from anpr_node.sink import serve, server
 from anpr_node.sink.server import Tls
 
+PATIENCE_S = 60
+
 READ = {"kind": "read", "id": "r-1", "rev": 0, "read": {"vrm": "1ABC123"}}
 
 
@@ -33,7 +35,7 @@ def batch(*items: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 def post(url: str, content: object, **headers: str) -> requests.Response:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return requests.post(url, data=body, headers=headers, timeout=10)
+    return requests.post(url, data=body, headers=headers, timeout=PATIENCE_S)
 
 
 def test_an_item_is_kept_once_and_a_larger_revision_replaces_it(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_what_is_nested_deep_is_answered_at_every_depth(tmp_path: Path) -> None:
     with sink(tmp_path) as url, requests.Session() as session:
         for depth in range(900, 1000, 2):
             content = json.dumps(batch(READ)).replace('"1ABC123"', "[" * depth + "]" * depth)
-            answer = session.post(url, data=content.encode(), timeout=10)
+            answer = session.post(url, data=content.encode(), timeout=PATIENCE_S)
             assert answer.status_code in {200, 400}, depth
 
 
@@ -156,9 +158,9 @@ def test_a_token_and_a_certificate_may_be_asked_for(tmp_path: Path) -> None:
     certificate, key = ours.issue("node")
     with sink(tmp_path / "two", tls=Tls(*ours.issue("sink"), client_ca=ours.file)) as url:
         with pytest.raises(requests.ConnectionError):
-            requests.post(url, json=batch(READ), verify=str(ours.file), timeout=10)
+            requests.post(url, json=batch(READ), verify=str(ours.file), timeout=PATIENCE_S)
         shown = (str(certificate), str(key))
-        assert requests.post(url, json=batch(READ), verify=str(ours.file), cert=shown, timeout=10).ok
+        assert requests.post(url, json=batch(READ), verify=str(ours.file), cert=shown, timeout=PATIENCE_S).ok
 
 
 def test_what_cannot_be_kept_now_is_not_acknowledged(tmp_path: Path) -> None:
@@ -175,10 +177,12 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     program = [sys.executable, "-m", "anpr_node", "sink", "--port", "0", "--folder", str(tmp_path / "received")]
     with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        url = next(line for line in process.stderr if "listening" in line).split()[-4].rstrip(",")
-        assert post(url, batch(READ)).json()["accepted"] == 1
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        try:
+            url = next(line for line in process.stderr if "listening" in line).split()[-4].rstrip(",")
+            assert post(url, batch(READ)).json()["accepted"] == 1
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
     assert kept(tmp_path / "received", "read") == {"r-1": 1}
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 
 from makers import box, frame
 
 from anpr_node.records import PlateBox
 from anpr_node.tap import FRAMES_MAX, Tap
+
+PATIENCE_S = 60.0
 
 
 def in_another_thread(
@@ -15,7 +19,7 @@ def in_another_thread(
 ) -> tuple[threading.Thread, list[list[int]]]:
     got: list[list[int]] = []
     thread = threading.Thread(
-        target=lambda: got.append([t.sequence for t in tap.take(count, only_plates, 5.0, every)]), daemon=True
+        target=lambda: got.append([t.sequence for t in tap.take(count, only_plates, PATIENCE_S, every)]), daemon=True
     )
     thread.start()
     return thread, got
@@ -23,18 +27,20 @@ def in_another_thread(
 
 def feed(tap: Tap, thread: threading.Thread, plates: set[int]) -> None:
     """Frames until the asker has enough; those of `plates` have one."""
-    for number in range(100_000):
+    ends_s = time.monotonic() + PATIENCE_S
+    for number in itertools.count():
         seen: list[PlateBox] = [box()] if number % 10 in plates else []
         tap.offer(frame(number, rows=8, columns=8), lambda seen=seen: seen)  # type: ignore[misc]
         if not thread.is_alive():
             return
+        assert time.monotonic() < ends_s, "whoever asked has not got what was asked for"
 
 
 def test_frames_are_copied_in_a_row() -> None:
     tap = Tap()
     thread, got = in_another_thread(tap, 3, only_plates=False)
     feed(tap, thread, set())
-    thread.join(5)
+    thread.join(PATIENCE_S)
     (sequences,) = got
     assert sequences == list(range(sequences[0], sequences[0] + 3))
 
@@ -43,7 +49,7 @@ def test_only_those_with_plates_and_every_second() -> None:
     tap = Tap()
     thread, got = in_another_thread(tap, 3, only_plates=True, every=2)
     feed(tap, thread, {1, 2, 3, 4})
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert all(sequence % 10 in {1, 2, 3, 4} for sequence in got[0])
     assert len(got[0]) == 3
 
@@ -52,7 +58,7 @@ def test_nobody_gets_more_than_the_limit() -> None:
     tap = Tap()
     thread, got = in_another_thread(tap, 10 * FRAMES_MAX, only_plates=False)
     feed(tap, thread, set())
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert len(got[0]) == FRAMES_MAX
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import threading
@@ -13,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hostile import HostileServer, Plan
 from sqlite_utils import Database
+from stalls import measured
 from uplink_kit import NS_PER_S, Node, add, hit, kept, outbox, running, settings_for, sink
 
 from anpr_node import audit, status
@@ -25,6 +27,8 @@ from anpr_node.store import outbox as box
 from anpr_node.uplink.prometheus import as_prometheus
 from anpr_node.uplink.standing import as_lines, standing
 from anpr_node.uplink.uplink import Uplink
+
+PATIENCE_S = 60.0
 
 
 @pytest.fixture
@@ -50,17 +54,18 @@ def test_what_waits_is_counted_by_lane_with_its_age(store: Database, config: Pat
     add(store, "r0", hit("r0"), at_s=now_s - 100)
     add(store, "r1", hit("r1", "insurance", "batch"), at_s=now_s - 50)
     with store.atomic():
-        box.add_bytes(store, time.strftime("%Y-%m-%d", time.gmtime()), 12_345_678)
+        for day in {time.strftime("%Y-%m-%d", time.gmtime(now_s + later_s)) for later_s in (0, 600)}:
+            box.add_bytes(store, day, 12_345_678)
         box.note_problem(store, "zone", "no connection", int(now_s * NS_PER_S))
     shown = json.loads(call("uplink", "status", "--config", config, "--json").stdout)
     (one,) = shown["sinks"]
     assert {name: lane["waiting"] for name, lane in one["lanes"].items() if lane["waiting"]} == {
         "hit": 1, "batch": 1, "read": 2,
     }  # fmt: skip
-    assert 99 <= one["lanes"]["read"]["oldest_s"] <= 110
+    assert 99 <= one["lanes"]["read"]["oldest_s"] <= 199
     assert (shown["today_mb"], shown["day_mb_max"]) == (12, 50)
     text = call("uplink", "status", "--config", config).stdout
-    assert "zone: FAILING, no connection; waiting: 1 hit (100 s)" in text.replace("(101 s)", "(100 s)")
+    assert re.search(r"zone: FAILING, no connection; waiting: 1 hit \(1\d\d s\)", text)
     assert "12 of 50 MB today" in text
     assert "zone: FAILING" in call("status", "--config", config).stdout
     with store.atomic():
@@ -188,13 +193,20 @@ def test_the_uplink_runs_beats_and_ends(store: Database, tmp_path: Path) -> None
         uplink, stopping = Uplink(settings, SystemClock(), lambda: status.collect(settings)), threading.Event()
         thread = threading.Thread(target=uplink.run, args=(stopping,))
         thread.start()
-        _wait(lambda: kept(folder, "heartbeat") and not outbox(store), 20)
-        add(store, "r1", hit("r1"), at_s=time.time())
-        started_s = time.monotonic()
-        _wait(lambda: "h-r1-seize" in kept(folder, "hit"), 10)
-        assert time.monotonic() - started_s < 1.5
+        _wait(lambda: kept(folder, "heartbeat") and not outbox(store), PATIENCE_S)
+        numbers = itertools.count(1)
+
+        def arrives_s() -> float:
+            """How long a new hit takes from its commit to the sink."""
+            read_id = f"r{next(numbers)}"
+            add(store, read_id, hit(read_id), at_s=time.time())
+            started_s = time.monotonic()
+            _wait(lambda: f"h-{read_id}-seize" in kept(folder, "hit"), PATIENCE_S)
+            return time.monotonic() - started_s
+
+        assert measured(arrives_s, 1.5) < 1.5
         stopping.set()
-        thread.join(5)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
     assert not [t.name for t in threading.enumerate() if t.name.startswith("uplink")]
     assert "anpr_node_info" in figures.read_text()

@@ -15,6 +15,7 @@ import pytest
 from certificates import authority
 from hostile import HostileServer, Plan
 from sqlite_utils import Database
+from stalls import measured
 from uplink_kit import Node, add, hit, kept, outbox, running, settings_for, sink
 
 from anpr_node.config import parse
@@ -180,18 +181,33 @@ def test_a_proxy_is_gone_through(store: Database, tmp_path: Path) -> None:
 @pytest.fixture
 def deaf() -> Iterator[int]:
     """A port where somebody accepts and never says anything."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)  # else as large as this machine's settings say
+        server.bind(("127.0.0.1", 0))
+        server.listen()
         yield server.getsockname()[1]
+
+
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port where nobody listens, and nobody else can begin to."""
+    with socket.socket() as kept_free:
+        kept_free.bind(("127.0.0.1", 0))
+        yield kept_free.getsockname()[1]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_whole_request_is_over_in_time(deaf: int, scheme: str) -> None:
     """Also the handshake of TLS with somebody who says nothing."""
     transport = _transport(f"{scheme}://127.0.0.1:{deaf}/")
-    started_s = time.monotonic()
-    with pytest.raises(Unreachable):
-        transport.post(f"{scheme}://127.0.0.1:{deaf}/", b"x" * 10_000_000, {}, 0.4)
-    assert time.monotonic() - started_s < 3
+
+    def post_s() -> float:
+        started_s = time.monotonic()
+        with pytest.raises(Unreachable):
+            transport.post(f"{scheme}://127.0.0.1:{deaf}/", b"x" * 10_000_000, {}, 0.4)
+        return time.monotonic() - started_s
+
+    assert measured(post_s, 3) < 3
     transport.close()
 
 
@@ -201,7 +217,7 @@ def test_abort_ends_what_is_under_way(deaf: int) -> None:
     started_s = time.monotonic()
     with pytest.raises(Unreachable):
         transport.post(f"http://127.0.0.1:{deaf}/", b"x", {}, 60)
-    assert time.monotonic() - started_s < 10
+    assert time.monotonic() - started_s < 30
     with pytest.raises(Unreachable, match="the node stops"):
         transport.post(f"http://127.0.0.1:{deaf}/", b"x", {}, 60)
 
@@ -265,11 +281,11 @@ def test_two_sinks_of_one_name_and_sealed_reads_for_strangers_are_refused() -> N
         parse({"sinks": [{**one, "format": "openalpr"}], "store": {"sealed_for": "key.pem"}}, "test")
 
 
-def test_no_secret_is_logged(store: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_logged(store: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture, nobody: int) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret")
     add(store, "r0", hit("r0"))
-    with caplog.at_level(logging.DEBUG), node(tmp_path, "http://127.0.0.1:9/", token_file=str(token)) as sender:
+    with caplog.at_level(logging.DEBUG), node(tmp_path, f"http://127.0.0.1:{nobody}/", token_file=str(token)) as sender:
         sender.run(20)
     assert "no connection" in caplog.text
     assert "s3cret" not in caplog.text

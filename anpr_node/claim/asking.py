@@ -42,6 +42,7 @@ def _tables() -> dict[str, Any]:
     address = _line("Fixed address, e.g. 192.0.2.7/24 (empty: by DHCP)", optional=True)
     if address:
         network |= {"address": address, "gateway": _line("Gateway", optional=True) or None}
+        network["dns"] = _line("Name servers, e.g. 192.0.2.1 (empty: none)", optional=True).replace(",", " ").split()
     url = _line("Updates from (URL, empty: none)", optional=True)
     return {"node": node, "user": user, "network": network, "updates": {"url": url or None}}
 

@@ -5,7 +5,9 @@ Unknown keys are refused by name. Nothing here writes.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import re
 import tomllib
 from typing import Any, Literal
 
@@ -16,8 +18,15 @@ from anpr_node.errors import ConfigError
 
 SYSTEM_STATE = "/var/lib/anpr-node"
 PASSWORD_LENGTH_MIN = 12
-KEY_KINDS = ("ssh-ed25519 ", "sk-ssh-ed25519@openssh.com ", "ecdsa-sha2-nistp256 ", "ssh-rsa ")
-RESERVED = frozenset({"root", "anpr", "daemon", "nobody", "people", "sudo"})
+KEY_KINDS = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ssh-rsa")
+RESERVED = frozenset({
+    "root", "anpr", "daemon", "nobody", "people", "sudo", "bin", "sys", "mail", "systemd-network", "systemd-resolve",
+    "messagebus", "polkitd", "sshd",
+})  # fmt: skip
+"""Accounts that the image has already; docs/security.md says what for."""
+
+
+NTP_SERVER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9a-fA-F:.]+")
 
 
 class Part(BaseModel):
@@ -41,7 +50,7 @@ class UserPart(Part):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{1,30}$")
     role: Literal["technician", "officer", "investigator", "auditor", "service"] = "service"
     ssh_keys: list[str] = Field([], max_length=20)
-    password: str | None = Field(None, min_length=PASSWORD_LENGTH_MIN, max_length=200)
+    password: str | None = Field(None, min_length=PASSWORD_LENGTH_MIN, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
     password_hash: str | None = Field(None, pattern=r"^\$(6|y|2b)\$[^:\s]+$")
 
     @field_validator("name")
@@ -54,9 +63,9 @@ class UserPart(Part):
     @field_validator("ssh_keys")
     @classmethod
     def _are_keys(cls, keys: list[str]) -> list[str]:
-        bad = [key for key in keys if not key.startswith(KEY_KINDS) or "\n" in key]
+        bad = [key for key in keys if not _is_public_key(key)]
         if bad:
-            raise ValueError(f"{bad[0][:30]!r} is no public key; it begins with ssh-ed25519")
+            raise ValueError(f"{bad[0][:30]!r} is no public key: it is one line, the whole of the file id_ed25519.pub")
         return keys
 
     @model_validator(mode="after")
@@ -80,11 +89,17 @@ class NetworkPart(Part):
 
     @model_validator(mode="after")
     def _are_addresses(self) -> NetworkPart:
+        if self.address is None and (self.gateway or self.dns):
+            raise ValueError("gateway and dns go with address; without one they come by DHCP")
         if self.address is not None:
-            ipaddress.ip_interface(self.address)
+            node = ipaddress.ip_interface(self.address)
+            if "/" not in self.address:
+                raise ValueError(f"address: say the network too, e.g. {self.address}/24")
+            if self.gateway and ipaddress.ip_address(self.gateway) not in node.network:
+                raise ValueError(f"gateway: {self.gateway} is not in {node.network}, so that it cannot be reached")
         for one in [*self.dns, *([self.gateway] if self.gateway else [])]:
             ipaddress.ip_address(one)
-        bad = [name for name in self.ntp if not name.replace(".", "").replace("-", "").replace(":", "").isalnum()]
+        bad = [name for name in self.ntp if not NTP_SERVER.fullmatch(name)]
         if bad:
             raise ValueError(f"ntp: {bad[0]!r} is no name of a server")
         return self
@@ -113,6 +128,14 @@ class Claim(Part):
     certificate: CertificatePart = CertificatePart()
     settings: dict[str, Any] = Field({}, description="tables of node.toml, as docs/boards.md has them")
 
+    @model_validator(mode="after")
+    def _has_a_way_in(self) -> Claim:
+        if self.network.ssh and not self.user.ssh_keys:
+            raise ValueError("network.ssh lets in nobody without user.ssh_keys")
+        if not self.network.ssh and self.user.password is None and self.user.password_hash is None:
+            raise ValueError("nobody could come in: keys alone need network.ssh = true; else give a password")
+        return self
+
     def node_toml(self) -> dict[str, Any]:
         """The node's settings: those of the claim over what every claimed node has."""
         merged: dict[str, Any] = {
@@ -127,6 +150,17 @@ class Claim(Part):
     def to_settings(self) -> Settings:
         """The same, checked. Raises ConfigError."""
         return parse(self.node_toml(), "the claim's settings")
+
+
+def _is_public_key(line: str) -> bool:
+    """A kind of ours, and a blob that says the same kind."""
+    kind, _, rest = line.partition(" ")
+    try:
+        blob = base64.b64decode(rest.split()[0], validate=True)
+    except (ValueError, IndexError):
+        return False
+    head = len(kind).to_bytes(4, "big") + kind.encode()
+    return kind in KEY_KINDS and blob.startswith(head) and len(blob) >= len(head) + 32 and line.isprintable()
 
 
 def read_claim(text: str, source: str) -> Claim:

@@ -28,7 +28,9 @@ FIRST_UID = 2000
 SECRET, PUBLIC = 0o600, 0o644
 """Modes of what is written."""
 SUDO_ROLES = frozenset({"service"})
-NETWORK = "[Match]\nName=en* eth* vec*\n\n[Network]\nLLMNR=no\nMulticastDNS=no\n"
+WIRE = "end* eno* enp* ens* eth* vec*"
+"""As the firewall has it (image/overlay/etc/nftables.conf): no enx*, as which radio modems may come."""
+NETWORK = f"[Match]\nName={WIRE}\n\n[Network]\nLLMNR=no\nMulticastDNS=no\n"
 
 
 def is_claimed(folder: Path = FOLDER) -> bool:

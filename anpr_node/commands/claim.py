@@ -44,7 +44,17 @@ def claim(path: Path | None, console: bool, folder: Path) -> None:
         files.scrub(path)
     click.echo(f"claimed: node {said.node.id}, {said.user.name} is {said.user.role}\n{request}")
     if console:
-        subprocess.run(["systemctl", "restart", "--no-block", "anpr-site.service", "anpr-node.service"], check=False)
+        take_effect()
+
+
+def take_effect() -> None:
+    """What a start would do with the claim. The firewall is told of it, not restarted: between, it would be open."""
+    for command in (
+        ["restart", "anpr-site.service"],
+        ["reload-or-restart", "--no-block", "systemd-networkd.service", "nftables.service"],
+        ["restart", "--no-block", "chrony.service", "anpr-node.service"],
+    ):
+        subprocess.run(["systemctl", *command], check=False)
 
 
 def _text(path: Path) -> str:

@@ -38,7 +38,8 @@ NO_DOCUMENTATION = ("path-exclude=/usr/share/doc/*", "path-include=/usr/share/do
 DAY_S = 86_400
 OURS = ("./etc/", f"./{application.HOME}/.venv/lib/python{PYTHON}/site-packages/anpr_node/", "./usr/lib/anpr-node/",
         "./usr/local/", "./usr/share/anpr-node/", "./var/")  # fmt: skip
-HW = {"hw/udev": "usr/lib/udev/rules.d", "hw/modprobe": "etc/modprobe.d"}
+HW = {"hw/udev": "usr/lib/udev/rules.d", "hw/modprobe": "etc/modprobe.d",
+      "hw/libcamera": "usr/share/anpr-node/libcamera"}  # fmt: skip
 
 
 class Build:
@@ -50,6 +51,7 @@ class Build:
         os.environ["TZ"] = "UTC"
         os.umask(0o022)  # a builder's own would be seen in the image
         self.base, self.folder, self.fast = base, folder.absolute(), fast
+        self.keys = self.folder / "keys"
         self.version = version
         self.image_id = f"{base.name}-{version}"
         self.work = self.folder / "work"
@@ -115,7 +117,7 @@ class Build:
         system = (IMAGE / "rauc" / "system.conf").read_text().replace("@BASE@", self.base.name)
         (stage / "etc/rauc").mkdir(parents=True, exist_ok=True)
         (stage / "etc/rauc/system.conf").write_text(system)
-        shutil.copy(bundle.keyring(self.folder / "keys"), stage / "etc/rauc/keyring.pem")
+        shutil.copy(bundle.keyring(self.keys), stage / "etc/rauc/keyring.pem")
         for path in stage.rglob("*"):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode & ~0o022)
@@ -192,8 +194,11 @@ class Build:
         (self.folder / "SHA256SUMS").write_text(sums)
 
     def bundle(self) -> None:
-        """The same as an update."""
-        bundle.make(self.folder / "update.raucb", self.folder / "keys", self.base.name, self.version,
+        """The same as an update, where the key is."""
+        if not (self.keys / "signing.key.pem").exists():
+            sys.stdout.write(f"not signed: {self.keys} has no signing.key.pem; see image/recipe/bundle.py\n")
+            return
+        bundle.make(self.folder / "update.raucb", self.keys, self.base.name, self.version,
                     self.folder / "root.squashfs", self.folder / "boot.vfat", self.work / "bundle")  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+UNPACK = {".xz": ("xz", "-dc"), ".zst": ("zstd", "-dcq"), ".gz": ("gzip", "-dc")}
+"""How kernels come with their modules packed; insmod of busybox takes them plain."""
 INIT = Path(__file__).resolve().parent.parent / "boot" / "init"
 
 
@@ -45,9 +47,9 @@ def make(folder: Path, busybox: Path, modules: Path, wanted: Iterable[str], targ
     (folder / "init").chmod(0o755)
     order = []
     for file in load_order(modules, wanted):
-        plain = folder / "modules" / file.name.removesuffix(".xz").removesuffix(".zst")
-        if file.suffix == ".xz":
-            plain.write_bytes(subprocess.run(["xz", "-dc", file], check=True, stdout=subprocess.PIPE).stdout)
+        plain = folder / "modules" / f"{file.name.partition('.ko')[0]}.ko"
+        if file.suffix in UNPACK:
+            plain.write_bytes(subprocess.run([*UNPACK[file.suffix], file], check=True, stdout=subprocess.PIPE).stdout)
         else:
             shutil.copy(file, plain)
         order.append(plain.name)

@@ -20,11 +20,15 @@ from bases import RPI
 
 INITRDS = {"rpi-v8": "initramfs8", "rpi-2712": "initramfs_2712"}
 """The names that auto_initramfs=1 looks for: one kernel for the Pi 4 and CM4, one for the Pi 5."""
+KEYS = "IGconf_anpr_keys"
+"""The variable of image/rpi/layer/anpr-node.yaml."""
 CONFIG = """
 # the start of a slot
 arm_64bit=1
 auto_initramfs=1
 enable_uart=1
+# a kernel that hangs before the manager holds the watchdog, whose device must be opened within so many seconds
+kernel_watchdog_timeout=600
 """
 
 
@@ -34,6 +38,8 @@ class RaspberryPi(build.Build):
     def __init__(self, folder: Path, version: str) -> None:
         """Nothing is fetched."""
         super().__init__(RPI, folder, version, fast=False)
+        # the tree of ours and the bundle are made in folders of their own: what one trusts must have signed the other
+        self.keys = Path(os.environ.get(KEYS) or self.keys)
 
     def finish(self, root: Path) -> None:
         """Root, boot partition, card, bundle."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PROMPT = "anpr-test$ "
-ECHO_S, TRIES = 20.0, 4
+ECHO_S, TRIES, PATIENCE_S = 20.0, 4, 180.0
 DROP_LINE = "\x15"
 
 
@@ -98,7 +98,7 @@ class Console:
             else:
                 return
 
-    def answer(self, question: str, text: str, timeout_s: float = 60, *, hidden: bool = False) -> None:
+    def answer(self, question: str, text: str, timeout_s: float = PATIENCE_S, *, hidden: bool = False) -> None:
         """Wait for a question, type the answer."""
         self.expect(question, timeout_s)
         self.type_line(text, hidden=hidden)
@@ -119,7 +119,7 @@ class Shell:
     """
 
     def __init__(
-        self, console: Console, name: str, password: str, timeout_s: float = 120, *, settled: bool = True
+        self, console: Console, name: str, password: str, timeout_s: float = PATIENCE_S, *, settled: bool = True
     ) -> None:
         """`settled`: wait until everything is up; a node that cannot start is tried for ever, and never is."""
         self._console, self._number = console, 0
@@ -127,29 +127,29 @@ class Shell:
         self._name, self._password = name, password
         self.log_in(timeout_s)
 
-    def log_in(self, timeout_s: float = 120) -> None:
+    def log_in(self, timeout_s: float = PATIENCE_S) -> None:
         """Come in at the login, wherever its question stands by now."""
         console, name, password = self._console, self._name, self._password
         console.provoke("login:", timeout_s)
         console.type_line(name)
         console.answer("Password:", password, hidden=True)
-        console.expect(r"\$ ", 60)
+        console.expect(r"\$ ", PATIENCE_S)
         console.type_line("exec bash --norc --noprofile --noediting")
-        console.expect(r"\$ ", 60)
+        console.expect(r"\$ ", PATIENCE_S)
         console.type_line(f"export TERM=dumb; PS1='{PROMPT[:4]}''{PROMPT[4:]}'")
-        console.expect(re.escape(PROMPT), 60)
+        console.expect(re.escape(PROMPT), PATIENCE_S)
         console.type_line("sudo -p 'sudo''-asks' -v")
         console.answer("sudo-asks", password, hidden=True)
-        console.expect(re.escape(PROMPT), 60)
+        console.expect(re.escape(PROMPT), PATIENCE_S)
         wait = "; systemctl is-system-running --wait" if self._settled else ""
         self.run(f"kill -s RTMIN+21 1{wait}", timeout_s)  # nothing comes between from now on
 
-    def run(self, command: str, timeout_s: float = 60) -> tuple[int, str]:
+    def run(self, command: str, timeout_s: float = PATIENCE_S) -> tuple[int, str]:
         """Exit code and output of a command."""
         self.begin(command)
         start = self._console.seen
         found = self._console.expect(rf"end-{self._number} (\d+)\r?\n", timeout_s)
-        self._console.expect(re.escape(PROMPT), 60)
+        self._console.expect(re.escape(PROMPT), PATIENCE_S)
         return int(found[1]), self._console.said[start : found.start()].replace("\r", "").strip()
 
     def begin(self, command: str) -> None:
@@ -157,9 +157,9 @@ class Shell:
         self._number += 1
         line = f"sudo -n bash -c {shlex.quote(command)} </dev/null; echo 'end'-{self._number} $?"
         self._console.type_line(f"echo 'begin'-{self._number}; {line}")
-        self._console.expect(rf"begin-{self._number}\r?\n", 60)
+        self._console.expect(rf"begin-{self._number}\r?\n", PATIENCE_S)
 
-    def out(self, command: str, timeout_s: float = 60) -> str:
+    def out(self, command: str, timeout_s: float = PATIENCE_S) -> str:
         """Output of a command that succeeds."""
         code, said = self.run(command, timeout_s)
         assert code == 0, f"{command}: {code}: {said}"

@@ -41,8 +41,11 @@ def network() -> Iterator[str]:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-def scan(name: str, address: str, patience_s: float = 1.0) -> dict[str, list[int]]:
-    """Every TCP port from this machine's side: which are `open`, and which say that they are `closed`."""
+def scan(name: str, address: str, patience_s: float = 5.0) -> dict[str, list[int]]:
+    """Every TCP port from this machine's side: which are `open`, and which say that they are `closed`.
+
+    The patience is for a board that is slow to say either; where a firewall says neither, it is how long a port takes.
+    """
     found: dict[str, list[int]] = json.loads(_from(name, "port_scan.py", address, str(patience_s)))
     return found
 

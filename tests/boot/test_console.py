@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from boot.claims import NAME
-from boot.console import PROMPT, Shell
+from boot.console import PATIENCE_S, PROMPT, Shell
 from boot.machine import UserModeLinux
 
 TECHNICIAN, SECRET = "piet", "battery staple horse"
@@ -15,22 +15,22 @@ def test_technicians_come_to_the_nodes_console(claimed: tuple[UserModeLinux, She
     board, shell = claimed
     console = board.console
     console.type_line("anpr-node console")
-    console.expect(rf"hello {NAME} \(service\)", 90)
+    console.expect(rf"hello {NAME} \(service\)", PATIENCE_S)
     console.answer("> ", f"user add {TECHNICIAN} technician")
     console.answer("new password: ", SECRET, hidden=True)
     console.answer("once more: ", SECRET, hidden=True)
-    console.expect(f"{TECHNICIAN} is technician", 60)
+    console.expect(f"{TECHNICIAN} is technician", PATIENCE_S)
     console.answer("> ", "logout")
-    console.expect("bye", 60)
-    console.expect(re.escape(PROMPT), 60)  # what is typed before the shell has the line back is not its own
+    console.expect("bye", PATIENCE_S)
+    console.expect(re.escape(PROMPT), PATIENCE_S)  # what is typed before the shell has the line back is not its own
     console.type_line("exit")
 
-    console.answer(" login: ", TECHNICIAN, 90)
-    console.answer("\nlogin: ", TECHNICIAN, 90)
+    console.answer(" login: ", TECHNICIAN, PATIENCE_S)
+    console.answer("\nlogin: ", TECHNICIAN, PATIENCE_S)
     console.answer("password: ", SECRET, hidden=True)
-    console.expect(rf"hello {TECHNICIAN} \(technician\)", 60)
+    console.expect(rf"hello {TECHNICIAN} \(technician\)", PATIENCE_S)
     console.answer("> ", "status")
-    console.expect("frames", 60)
+    console.expect("frames", PATIENCE_S)
     console.answer("> ", "logout")
     shell.log_in()
 
@@ -39,9 +39,9 @@ def test_a_name_that_nobody_knows_comes_nowhere(claimed: tuple[UserModeLinux, Sh
     board, shell = claimed
     console = board.console
     console.type_line("exit")
-    console.answer(" login: ", "root", 90)
+    console.answer(" login: ", "root", PATIENCE_S)
     for _ in range(3):
-        console.answer("\nlogin: ", "root", 90)
+        console.answer("\nlogin: ", "root", PATIENCE_S)
         console.answer("password: ", SECRET, hidden=True)
-        console.expect("no such person, or not this password", 60)
+        console.expect("no such person, or not this password", PATIENCE_S)
     shell.log_in()

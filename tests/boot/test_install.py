@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from boot.claims import FIRST_READ_S
-from boot.console import ECHO_S, Console
+from boot.console import PATIENCE_S, Console
 from boot.machine import MB, ROOT, UserModeLinux, powered
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -110,6 +110,8 @@ def test_the_page_leads_from_the_box_to_a_reading_node(image: Path, kernel: Path
     for old, new in (
         (r'"raspberry-pi-5"', '"pc"'),
         (r'"csi"', '"simulated"'),
+        (r'"pwm"', '"none"'),
+        (r'"lgpio"', '"simulated"'),
         (r'"ssh-ed25519 AAAA… jan"', f'"{KEY}"'),
     ):
         assert old in claim
@@ -124,12 +126,12 @@ def test_the_page_leads_from_the_box_to_a_reading_node(image: Path, kernel: Path
         person = Person(board.console)
         board.console.answer(r"e40-km12 login: ", OWNER, FIRST_READ_S)
         board.console.answer("Password: ", OWNERS_PASSWORD, hidden=True)
-        board.console.expect(PROMPT, ECHO_S)
+        board.console.expect(PROMPT, PATIENCE_S)
         start = person.screen()
         assert_seen(section("3.").split("Without a file")[0], start)
         draw("start", start[start.index("anpr-boot: slot") :])
 
-        for _ in range(60):
+        for _ in range(180):
             if re.search(r"reads +[1-9]", clean(person.command("anpr-node status"))):
                 break
         else:
@@ -155,16 +157,16 @@ def test_the_page_leads_from_the_box_to_a_reading_node(image: Path, kernel: Path
 def name_a_technician(console: Console) -> None:
     """The owner, at the node's console."""
     console.type_line("anpr-node console")
-    console.answer("e40-km12> ", f"user add {TECHNICIAN} technician", 90)
+    console.answer("e40-km12> ", f"user add {TECHNICIAN} technician", PATIENCE_S)
     console.answer("new password: ", SECRET, hidden=True)
     console.answer("once more: ", SECRET, hidden=True)
     console.answer("e40-km12> ", "logout")
-    console.expect(PROMPT, 60)
+    console.expect(PROMPT, PATIENCE_S)
 
 
 def come_as_technician(console: Console) -> None:
     """Somebody without an account."""
-    console.answer("e40-km12 login: ", TECHNICIAN, 90)
-    console.answer("\nlogin: ", TECHNICIAN, 90)
+    console.answer("e40-km12 login: ", TECHNICIAN, PATIENCE_S)
+    console.answer("\nlogin: ", TECHNICIAN, PATIENCE_S)
     console.answer("password: ", SECRET, hidden=True)
-    console.expect("e40-km12> ", 60)
+    console.expect("e40-km12> ", PATIENCE_S)

@@ -68,6 +68,15 @@ def test_the_nodes_process_has_no_capability(claimed: tuple[UserModeLinux, Shell
     assert re.search(r"Uid:\s+800\s", said)
 
 
+def test_the_updater_obeys_root_alone(claimed: tuple[UserModeLinux, Shell]) -> None:
+    """What the node's account may not, whoever gets into its process may not either; see tests/test_updater_bus.py."""
+    _, shell = claimed
+    assert shell.run("runuser -u anpr -- rauc status mark-good")[0] != 0
+    assert shell.run("runuser -u anpr -- rauc install /run/none.raucb")[1].count("AccessDenied") > 0
+    assert "rootfs.0" in shell.out(f"runuser -u {NAME} -- rauc status", 90)
+    shell.out("rauc status")
+
+
 @needs_network
 def test_a_scan_of_every_port_finds_ssh_alone_and_before_the_claim_nothing(
     image: Path, kernel: Path, tmp_path: Path

@@ -43,6 +43,8 @@ def test_an_update_comes_over_a_bad_link(
                 shell.begin(f"/usr/lib/anpr-node/update http://{HERE}:{PORT}/2.0.raucb")
                 board.reboot(900)
                 board.console.expect("slot b is confirmed: amd64-uml-2.0", FIRST_READ_S + 120)
+                shell = Shell(board.console, NAME, PASSWORD, FIRST_READ_S)
+                assert "TRIAL=no" in shell.out("cat /etc/anpr-slot")  # it takes the next one without a reboot between
         finally:
             serving.terminate()
             serving.wait()

@@ -6,6 +6,7 @@ import random
 import re
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from argon2 import PasswordHasher
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from anpr_node import access, audit
 from anpr_node.access import Person
-from anpr_node.config import Settings, load
+from anpr_node.config import Settings, layers, load
 from anpr_node.console import commands  # noqa: F401
 from anpr_node.console.login import REFUSALS_PER_HOUR_MAX, Refusals
 from anpr_node.console.registry import COMMANDS, TASKS, completions, find
@@ -59,7 +60,8 @@ def test_a_wrong_password_is_refused_and_written_down(settings: Settings) -> Non
     ]  # fmt: skip
 
 
-def test_guessing_locks_the_name_out(settings: Settings) -> None:
+def test_guessing_locks_the_name_out(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "time", SimpleNamespace(time_ns=lambda: 10**18))  # all of it at one moment
     for _ in range(2):
         shown = talk(settings, *["technician", "a wrong password"] * 3, local=True)
     assert "too many wrong passwords" in shown
@@ -72,8 +74,9 @@ def test_no_name_is_known_beforehand(tmp_path: Path) -> None:
     assert "hello" not in shown
 
 
-def test_a_new_node_is_claimed_on_its_serial_port(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path, "[console]\nclaim_minutes = 1440\n")
+def test_a_new_node_is_claimed_on_its_serial_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_in(tmp_path, "[console]\nclaim_minutes = 60\n")
+    monkeypatch.setattr(layers, "boot_s", lambda: 3_599.0)
     shown = talk(settings, "jan", PASSWORD, PASSWORD, "whoami", local=True)
     assert "jan is service now" in shown
     assert "role service" in shown
@@ -82,13 +85,19 @@ def test_a_new_node_is_claimed_on_its_serial_port(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answers", [["jan", "short"], ["jan", PASSWORD, "another password"], ["j n!"]])
-def test_a_claim_needs_a_name_and_a_long_password_twice(tmp_path: Path, answers: list[str]) -> None:
-    settings = settings_in(tmp_path, "[console]\nclaim_minutes = 1440\n")
-    assert "is service now" not in talk(settings, *answers, local=True)
+def test_a_claim_needs_a_name_and_a_long_password_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: list[str]
+) -> None:
+    settings = settings_in(tmp_path)
+    monkeypatch.setattr(layers, "boot_s", lambda: 100.0)
+    shown = talk(settings, *answers, local=True)
+    assert "your name: " in shown
+    assert "is service now" not in shown
 
 
-def test_the_time_for_claiming_ends(tmp_path: Path) -> None:
-    settings = settings_in(tmp_path, "[console]\nclaim_minutes = 0\n")
+def test_the_time_for_claiming_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = settings_in(tmp_path, "[console]\nclaim_minutes = 60\n")
+    monkeypatch.setattr(layers, "boot_s", lambda: 3_601.0)
     shown = talk(settings, "jan", PASSWORD, PASSWORD, local=True)
     assert "the time for claiming it is over" in shown
     assert "is service now" not in shown

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.system
 
 SHOWN = re.findall(r"^    > (.+)$", (ROOT / "docs" / "console.md").read_text(), re.MULTILINE)
 PROMPT = r"node-1\*?> "
-ASKED_S = 60
+ASKED_S = 180
 FAST = '[camera]\nfps = 10\n[console]\nidle_minutes = 5\n[site]\nresponsible_officer = "Insp. Verhoeven"\n'
 ANSWERS = {
     r"\[y/n\] ": "n",
@@ -72,7 +72,7 @@ def console_at(settings: Settings, cable: Cable) -> Iterator[subprocess.Popen[by
         yield process
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(ASKED_S)
         if process.stderr is not None:
             process.stderr.close()
 
@@ -130,6 +130,15 @@ def technician(settings: Settings, node: RunningNode, cable: Cable, tmp_path: Pa
         person.leave()
 
 
+def wait_for_reads(settings: Settings) -> None:
+    """Until somebody has passed."""
+    ends_s = time.monotonic() + ASKED_S
+    with closing(open_store(settings.state_folder)) as store:
+        while not store.execute("SELECT 1 FROM read").fetchone():
+            assert time.monotonic() < ends_s, "the node reads nothing"
+            time.sleep(0.2)
+
+
 def test_every_command_of_the_page_works_in_picocom(settings: Settings, technician: Technician) -> None:
     technician.log_in("service")
     for line in SHOWN:
@@ -169,6 +178,7 @@ def test_a_picture_comes_over_the_same_cable_and_shows_no_plate(
 
 
 def test_the_sheet_is_signed_and_names_no_plate(settings: Settings, technician: Technician) -> None:
+    wait_for_reads(settings)
     technician.log_in("officer")
     plates = set(re.findall(r"\d\d:\d\d:\d\d +([A-Z0-9]{4,9}) ", technician.type("reads 50")))
     technician.type("logout")
@@ -225,16 +235,16 @@ def test_noise_long_lines_and_pulled_cables_disturb_nobody(settings: Settings, n
             screen = pexpect_on(cable)
             enter_anyway(screen)
             cable.send(bytes(range(256)) * 40 + b"x" * 1_000_000 + b"\r\nrelay test\r\nset camera.exposure_us 99\r")
-            time.sleep(4.0)  # until it is through
+            time.sleep(4.0)  # until it is through; a slow machine is a while longer at it
             cable.send(b"relay test 8\rset camera.exposure_us 99\rsav")
             time.sleep(0.5)
             assert process.poll() is None
     time.sleep(1.0)
     assert load(settings.source) == before
-    ends_s = time.monotonic() + 15
-    while node.link.call("numbers")["relay_on"] and time.monotonic() < ends_s:
+    ends_s = time.monotonic() + ASKED_S
+    while node.link.call("numbers")["relay_on"]:
+        assert time.monotonic() < ends_s, "the relay stays on"
         time.sleep(0.2)
-    assert not node.link.call("numbers")["relay_on"]
 
 
 def enter_anyway(screen: pexpect.spawnbase.SpawnBase, name: str = "technician") -> None:
@@ -252,10 +262,10 @@ def test_a_trial_ends_by_itself_in_the_running_node(settings: Settings, node: Ru
         screen = pexpect_on(cable)
         enter(screen, "technician")
         exposure_us = load(settings.source).camera.exposure_us
-        screen.send("set camera.exposure_us 111\rtry 0.05\r")
+        screen.send("set camera.exposure_us 111\rtry 0.25\r")
         screen.expect("it runs")
         assert node.link.call("hello")["settings"]["camera"]["exposure_us"] == 111
-    ends_s = time.monotonic() + 30
+    ends_s = time.monotonic() + ASKED_S
     while time.monotonic() < ends_s:  # the cable is pulled: nobody takes it back but the node itself
         with contextlib.suppress(Exception):
             if node.link.call("hello")["settings"]["camera"]["exposure_us"] == exposure_us:
@@ -270,6 +280,7 @@ def test_a_bundle_holds_nothing_personal(settings: Settings, node: RunningNode, 
     from base64 import decodebytes
 
     with console_at(settings, cable):
+        wait_for_reads(settings)
         screen = pexpect_on(cable)
         enter(screen, "technician")
         screen.send("bundle\rpull bundle.zip base64\r")

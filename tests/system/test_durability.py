@@ -5,6 +5,7 @@ Everything here runs in a quick form. ANPR_THOROUGH=1 runs the long one: 500 kil
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -37,11 +38,13 @@ pytestmark = pytest.mark.system
 
 THOROUGH = bool(os.environ.get("ANPR_THOROUGH"))
 KILLS = 500 if THOROUGH else 24
+LINES_MIN = 8
+"""Three of them at most tell of one read."""
 ENTRY = HotlistEntry("stolen", "1ABC123", "B", "seize", 80, "stolen", "zone", None, None, ("relay",))
 
 
 def killed(folder: Path, after_s: float) -> list[str]:
-    """What a writing process said until it was killed."""
+    """What a writing process said until it was killed: after so long, and a few lines however slow the card is."""
     there, here = os.pipe()
     child = os.fork()
     if child == 0:
@@ -51,12 +54,12 @@ def killed(folder: Path, after_s: float) -> list[str]:
             os._exit(1)
     os.close(here)
     with os.fdopen(there) as said:
-        first = said.readline()  # it has begun
+        first = [said.readline() for _ in range(LINES_MIN)]
         time.sleep(after_s)
         os.kill(child, signal.SIGKILL)
         rest = said.read().splitlines()
     os.waitpid(child, 0)
-    return [first, *rest]
+    return [*first, *rest]
 
 
 @pytest.mark.parametrize("kind", ["plain", "encrypted"])
@@ -170,25 +173,48 @@ def test_a_log_deleted_under_a_running_node_costs_nothing(tmp_path: Path) -> Non
 def test_writing_a_read_is_quick(tmp_path: Path) -> None:
     """With synchronous=FULL and pictures of 80 kB: p99 at most 20 ms.
 
-    Where more wants to run than there are cores, waiting says nothing about the store: then its CPU time is judged.
+    Waiting for a core says nothing about the store, and is taken off; so is what a slow disk needs for the same bytes
+    without any store.
     """
     overview, patch = os.urandom(80_000), os.urandom(4_000)
-    wall, cpu = [], []
+    wall, bare, cpu = [], [], []
     with closing(open_store(tmp_path)) as store:
         for n in range(1000 if THOROUGH else 300):
-            began_s, began_cpu_s = time.perf_counter(), time.process_time()
+            began_s, began_cpu_s = _running_s(), time.process_time()
             add_read(store, read(read_id=f"r{n}"), EncodedEvidence(patch, overview), [])
-            wall.append((time.perf_counter() - began_s) * 1e3)
+            wall.append((_running_s() - began_s) * 1e3)
             cpu.append((time.process_time() - began_cpu_s) * 1e3)
+            began_s = _running_s()
+            _put(tmp_path / "bare", patch + overview)
+            bare.append((_running_s() - began_s) * 1e3)
             if n % 20 == 19:
                 store.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()  # the keeper's part
-    p99, cpu_p99 = (statistics.quantiles(values, n=100)[98] for values in (wall, cpu))
-    busy = os.getloadavg()[0] > (os.cpu_count() or 1)
+    p99, bare_p99, cpu_p99 = (statistics.quantiles(values, n=100)[98] for values in (wall, bare, cpu))
     sys.stdout.write(
         f"write of a read: median {statistics.median(wall):.2f} ms, p99 {p99:.2f} ms, most {max(wall):.2f} ms;"
-        f" CPU p99 {cpu_p99:.2f} ms{'; the machine is busy' if busy else ''}\n"
+        f" CPU p99 {cpu_p99:.2f} ms; the bare disk: median {statistics.median(bare):.2f} ms, p99 {bare_p99:.2f} ms\n"
     )
-    assert (cpu_p99 if busy else p99) <= 20
+    assert cpu_p99 <= 20
+    assert p99 <= 20 + (bare_p99 if bare_p99 > DISK_SLOW_MS else 0)
+
+
+DISK_SLOW_MS = 5.0
+
+
+def _running_s() -> float:
+    """A clock that stands while this thread could run and has no core."""
+    waited_ns = 0
+    with contextlib.suppress(OSError):
+        waited_ns = int(Path("/proc/thread-self/schedstat").read_text("ascii").split()[1])
+    return time.perf_counter() - waited_ns / 1e9
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Append it, and wait until it is on the disk."""
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 DAYS = 400

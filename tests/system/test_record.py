@@ -28,13 +28,14 @@ from anpr_node.store.reads import add_read
 pytestmark = pytest.mark.system
 
 PAGE = PAGE_BYTES
+PATIENCE_S = 180.0
 
 
 def wait_until(done: Callable[[], bool]) -> None:
-    """Poll for half a minute at most."""
-    ends_s = time.monotonic() + 30
+    """Poll for some minutes at most."""
+    ends_s = time.monotonic() + PATIENCE_S
     while not done():
-        assert time.monotonic() < ends_s
+        assert time.monotonic() < ends_s, "it did not come about"
         time.sleep(0.05)
 
 
@@ -48,20 +49,22 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def test_under_german_terms_who_is_on_no_list_leaves_nothing_on_the_card(tmp_path: Path) -> None:
-    """The node as a process on the simulated road, its log included; one of the vehicles is on a list."""
+    """The node as a process on the simulated road, its log included; every second of the vehicles is on a list."""
     folder, config, log = tmp_path / "state", tmp_path / "node.toml", tmp_path / "node.log"
     config.write_text(f'[store]\nfolder = "{folder}"\n[policy]\npreset = "DE"\n')
     seen = {text for text in rows_of_a_run(tmp_path / "other") if text}
     assert len(seen) >= 4
-    wanted = sorted(seen)[0]
+    wanted = set(sorted(seen)[::2])  # a slow machine may miss any one of them
     with closing(open_store(folder)) as store:
-        put_list(store, settings_of(folder), f"vrm,category\n{wanted},seize\n")
+        put_list(store, settings_of(folder), "vrm,category\n" + "".join(f"{vrm},seize\n" for vrm in wanted))
     with log.open("w") as file:
         run_for(config, file, lambda: bool(rows(folder, "SELECT 1 FROM hit")), more_s=3)
-    assert {row[0] for row in rows(folder, "SELECT vrm FROM read")} <= {wanted, ""}
+    kept = {str(row[0]) for row in rows(folder, "SELECT vrm FROM read")}
+    assert kept & wanted
+    assert kept <= wanted | {""}
     content = b"".join(file.read_bytes() for file in [log, *folder.rglob("*")] if file.is_file())
-    assert wanted.encode() in content
-    assert not {text for text in seen - {wanted} if text.encode() in content}
+    assert all(text.encode() in content for text in kept)
+    assert not {text for text in seen - wanted if text.encode() in content}
 
 
 def rows_of_a_run(folder: Path) -> list[str]:
@@ -80,7 +83,7 @@ def run_for(config: Path, log: object, done: Callable[[], bool], more_s: float) 
             time.sleep(more_s)
         finally:
             node.terminate()
-            node.wait(30)
+            node.wait(PATIENCE_S)
 
 
 def fill(folder: Path, reads: int) -> None:
@@ -115,7 +118,7 @@ def test_a_store_damaged_while_running_is_replaced_and_nothing_that_waits_is_los
     damage(tmp_path)
     node.desk.hand_over([Ripe(read("1ZZZ999", f"late{n}", time.time()), evidence()) for n in range(5)])
     with node:
-        assert node.ended.wait(30)
+        assert node.ended.wait(PATIENCE_S)
     assert isinstance(node.failure, StoreDamaged)
     assert rows(tmp_path, "SELECT count(*) FROM read WHERE read_id LIKE 'late%'") == [(5,)]
     assert rows(tmp_path, "SELECT count(*) FROM read WHERE read_id LIKE 'r%' AND vrm LIKE '1AB%'") == [(50,)]
@@ -128,7 +131,7 @@ def test_a_log_deleted_under_the_node_ends_it_with_everything_in_the_file(tmp_pa
     with Node(settings, open_platform(settings, realtime=False)) as node:
         wait_until(lambda: node.snapshot().reads >= 2)
         (tmp_path / f"{FILE_NAME}-wal").unlink()
-        assert node.ended.wait(30)
+        assert node.ended.wait(PATIENCE_S)
     assert isinstance(node.failure, StoreLogLost)
     assert rows(tmp_path, "SELECT count(*) FROM read WHERE corrects IS NULL") == [(node.snapshot().reads,)]
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]

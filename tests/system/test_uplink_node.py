@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from makers import put_list
+from stalls import Stalls
 from uplink_kit import kept, outbox, settings_for, sink
 
 from anpr_node.drivers.platform import open_platform
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.system
 PLANTED = ("1XYZ987",)
 
 
-def wait_until(happened: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(happened: Callable[[], object], seconds: float = 180) -> None:
     """Or fail."""
     until_s = time.monotonic() + seconds
     while not happened():
@@ -43,8 +45,11 @@ def test_what_the_node_reads_is_at_the_sink(tmp_path: Path) -> None:
             wait_until(lambda: len(kept(folder, "patch")) >= 3)
             assert kept(folder, "heartbeat")
             assert node.failure is None
-            started_s = time.monotonic()
-        assert time.monotonic() - started_s < 8
+            with Stalls() as stalls:
+                started_s = time.monotonic()
+                node.stop()
+                took_s = time.monotonic() - started_s
+            assert took_s < 8 or stalls.waited_s > 3
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("uplink")]
     with closing(open_store(tmp_path / "state")) as store:
         waiting = outbox(store)
@@ -55,7 +60,13 @@ def test_what_the_node_reads_is_at_the_sink(tmp_path: Path) -> None:
 
 def test_a_sink_that_is_not_there_changes_nothing(tmp_path: Path) -> None:
     """The node runs, stores and ends as without one."""
-    settings = settings_for(tmp_path / "state", {"name": "zone", "url": "http://127.0.0.1:9/"})
+    with socket.socket() as kept_free:
+        kept_free.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else can begin to
+        _runs_as_without_one(tmp_path, f"http://127.0.0.1:{kept_free.getsockname()[1]}/")
+
+
+def _runs_as_without_one(tmp_path: Path, url: str) -> None:
+    settings = settings_for(tmp_path / "state", {"name": "zone", "url": url})
     with Node(settings, open_platform(settings, realtime=False), health=lambda: collect(settings)) as node:
         wait_until(lambda: node.snapshot().reads >= 2)
         wait_until(lambda: "no connection" in _problem(tmp_path / "state"))

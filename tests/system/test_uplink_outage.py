@@ -25,6 +25,7 @@ import pytest
 from certificates import authority
 from hostile import HostileServer, Plan
 from makers import box, read
+from stalls import unless_stalled
 from uplink_kit import hit, running
 
 from anpr_node.ids import uuid7
@@ -42,7 +43,7 @@ LINK_BYTES_PER_S = 125_000
 READS, HITS, SHARE = (450_000, 200, 0.05) if FULL else (12_000, 60, 0.05)
 KILLS = 200 if FULL else 20
 KILLED_WITHIN_S = 0.2
-LIFE_S_MAX = 60.0
+LIFE_S_MAX = 180.0
 KILLED_LINK_BYTES_PER_S = 120_000
 NEW_HIT_S_MAX = 5.0 if FULL else 12.0
 """Quick: among so few hits one that meets two faults on a busy machine would be the worst of all."""
@@ -131,7 +132,7 @@ class Sender:
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(LIFE_S_MAX)
         self._reader.join()
 
     def values(self, name: str) -> list[Any]:
@@ -139,6 +140,11 @@ class Sender:
 
 
 def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: Path, record_property: Any) -> None:
+    """Again where the times are not kept and the machine was held up: the counts hold every time."""
+    unless_stalled(lambda number: _outage(tmp_path / str(number), record_property), NEW_HIT_S_MAX / 4)
+
+
+def _outage(tmp_path: Path, record_property: Any) -> None:
     fill(tmp_path / "state", READS, HITS)
     ours, wrong = authority(tmp_path / "ours"), authority(tmp_path / "wrong")
     with closing(Shelf(tmp_path / "sink")) as shelf:
@@ -147,6 +153,8 @@ def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: 
             sender = Sender(configure(tmp_path, f"https://127.0.0.1:{link.port}/", ca_file=str(ours.file)))
             try:
                 drained_s = _drain(sender, plan, READS)
+                said = set(sender.values("hit"))
+                _wait_for_new(plan, said)
             finally:
                 sender.stop()
     with closing(sqlite3.connect(tmp_path / "sink" / "sink.sqlite")) as sink:
@@ -169,7 +177,7 @@ def test_after_an_outage_everything_arrives_once_and_new_hits_at_once(tmp_path: 
     }  # fmt: skip
     record_property("uplink_outage", json.dumps(figures))
     sys.stdout.write(f"{json.dumps(figures)}\n")
-    assert len(waits) >= len(sender.values("hit")) - 1
+    assert said <= arrived.keys()
     assert max(waits) <= NEW_HIT_S_MAX
     assert growth_mb <= GROWTH_MB_MAX
     assert useful >= (DRAIN_SHARE_MIN if FULL else 0.5)
@@ -188,6 +196,14 @@ def _drain(sender: Sender, plan: Plan, reads: int) -> float:
         if not drained_s and _old(plan, "read") >= reads:
             drained_s = time.monotonic() - started_s
     return drained_s
+
+
+def _wait_for_new(plan: Plan, hits: set[str]) -> None:
+    """Until the sink has these."""
+    patience_s = time.monotonic() + LIFE_S_MAX
+    while hits - {id_ for kind, id_ in list(plan.taken) if kind == "hit"}:
+        assert time.monotonic() < patience_s, "a new hit does not arrive"
+        time.sleep(0.1)
 
 
 def _old(plan: Plan, kind: str) -> int:

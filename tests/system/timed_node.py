@@ -30,18 +30,22 @@ FRAMES, EMPTY = 45, 15
 
 
 class RoundCamera:
-    """Plays the same frames round and round, in real time. `costs`: index of a frame, when, loop's processor time."""
+    """Plays the same frames round and round, in real time.
+
+    `costs`: index of a frame, when, the loop's processor time, and that of the yardstick at the same moment.
+    """
 
     def __init__(self, frames: list[Frame], fps: float, clock: Clock) -> None:
         self._frames, self._period_s, self._clock = frames, 1 / fps, clock
         self._sequence, self._due_s = 0, time.monotonic()
         self._began_s: float | None = None
-        self.costs: list[tuple[int, float, float]] = []
+        self.costs: list[tuple[int, float, float, float]] = []
 
     def capture(self) -> Frame:
         if self._began_s is not None:
             index = (self._sequence - 1) % len(self._frames)
-            self.costs.append((index, time.time(), time.thread_time() - self._began_s))
+            cost_s = time.thread_time() - self._began_s
+            self.costs.append((index, time.time(), cost_s, yardstick_s()))
         self._due_s = max(self._due_s + self._period_s, time.monotonic())
         time.sleep(self._due_s - time.monotonic() if self._due_s > time.monotonic() else 0)
         frame = replace(self._frames[self._sequence % len(self._frames)], sequence=self._sequence,
@@ -52,6 +56,17 @@ class RoundCamera:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+PLANE = np.random.default_rng(1).integers(0, 256, 60_000).astype(np.uint8)
+
+
+def yardstick_s() -> float:
+    """The processor time of something that is always the same: how fast a core is at this moment."""
+    began_s = time.thread_time()
+    np.partition(PLANE, 30_000)
+    sum(number * number for number in range(2_000))
+    return time.thread_time() - began_s
 
 
 def rendered(config: Path) -> list[Frame]:

@@ -230,6 +230,16 @@ def test_what_only_looks_loads_neither_camera_nor_network(config: Path, command:
     assert result.stdout.endswith("[]\n"), result.stdout + result.stderr
 
 
+def test_a_terminal_without_the_letters_of_a_reason_shows_the_rest(config: Path) -> None:
+    call("search", "--config", config, "*", "--reason", "Łódź", "--case", "LI/1")
+    result = subprocess.run(
+        [sys.executable, "-m", "anpr_node", "audit", "show", "--config", str(config)],
+        capture_output=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert r'reason="\u0141ód\u017a"'.encode("latin-1") in result.stdout
+
+
 def test_a_refused_file_leaves_the_list_in_force_or_says_that_there_is_none(config: Path, tmp_path: Path) -> None:
     rubbish, good = tmp_path / "a.csv", tmp_path / "good.csv"
     rubbish.write_text("vrm\n" + "?123\n" * 11)

@@ -150,9 +150,9 @@ def user_add(settings: Settings, name: str, role: str, login: str | None, passwo
 
     chosen = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True) if password else None
     clock, folder = SystemClock(), settings.state_folder
-    with _refusals_noted(folder, "user add", name), use_store(folder) as database:
+    with _refusals_noted(folder, "user add", name), use_store(folder) as database, database.atomic():
         access.name_person(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
-    log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
+        log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
     click.echo(f"{name} is {role}")
 
 
@@ -195,10 +195,10 @@ def user_remove(settings: Settings, name: str) -> None:
     from anpr_node.store.database import use_store
 
     folder = settings.state_folder
-    with _refusals_noted(folder, "user remove", name), use_store(folder) as database:
+    with _refusals_noted(folder, "user remove", name), use_store(folder) as database, database.atomic():
         if not access.remove(database, name):
             raise AnprError(f"nobody is named {name}; see: anpr-node user list")
-    log.append(folder, log.Entry(acting().name, "user remove", object_ref=name))
+        log.append(folder, log.Entry(acting().name, "user remove", object_ref=name))
     click.echo(f"{name} is let in no more")
 
 

@@ -130,8 +130,9 @@ def _name_the_first(terminal: Terminal, settings: Settings, code_path: Path) -> 
         if access.people(database):
             terminal.say("somebody else was faster: this node is claimed")
             return None
-        access.name_person(database, person, None, password, time.time_ns())
-    audit.append(settings.state_folder, audit.Entry(name, "console claim", detail={"role": FIRST_ROLE}))
+        with database.atomic():
+            access.name_person(database, person, None, password, time.time_ns())
+            audit.append(settings.state_folder, audit.Entry(name, "console claim", detail={"role": FIRST_ROLE}))
     code_path.unlink(missing_ok=True)
     terminal.say(f"{name} is {FIRST_ROLE} now. Technicians are named with: user add NAME technician")
     return person

@@ -77,11 +77,11 @@ def uplink_retry(settings: Settings, ref: str | None, sink: str | None, everythi
 
     if (ref is None) == (not everything):
         raise click.UsageError("say which: a REF, or --all")
-    with use_store(settings.state_folder) as database:
+    with use_store(settings.state_folder) as database, database.atomic():
         n = outbox.retry(database, sink, ref, settings.policy.terms.only_hits_before_ns(time.time_ns()))
-    if not n and (ref is not None or sink not in {None, *(each.name for each in settings.sinks)}):
-        raise AnprError("nothing refused by that name; see: anpr-node uplink refused")
-    audit.append(settings.state_folder, audit.Entry(acting().name, "uplink retry", object_ref=ref or "", rows=n))
+        if not n and (ref is not None or sink not in {None, *(each.name for each in settings.sinks)}):
+            raise AnprError("nothing refused by that name; see: anpr-node uplink refused")
+        audit.append(settings.state_folder, audit.Entry(acting().name, "uplink retry", object_ref=ref or "", rows=n))
     click.echo(f"{n} wait again")
 
 
@@ -105,10 +105,10 @@ def uplink_overview(settings: Settings, read_id: str, reason: str, case_ref: str
         problem = "sending an overview needs --reason and --case: say why and for which case"
         by.note(folder, "uplink overview", read_id, "refused", problem=problem)
         raise RefusedByPolicy(problem)
-    with use_store(folder) as database:
+    with use_store(folder) as database, database.atomic():
         if not request_overview(database, settings, read_id, by.at_ns):
             raise AnprError(f"there is no overview of {read_id}; READ_ID is the last column of a search")
-    by.note(folder, "uplink overview", read_id)
+        by.note(folder, "uplink overview", read_id)
     click.echo("it waits to be sent")
     if not takes_overviews(settings):
         click.echo("warning: no sink takes overviews (kinds and pictures of [[sinks]]): it goes after a day", err=True)

@@ -14,12 +14,14 @@ from click.testing import CliRunner
 from conftest import ROOT
 from cryptography import x509
 
+from anpr_node import access
 from anpr_node.claim import asking, files, people
 from anpr_node.claim.document import RESERVED, Claim, read_claim
 from anpr_node.cli import main
 from anpr_node.commands.claim import take_effect
 from anpr_node.config import parse
 from anpr_node.errors import ConfigError, RefusedByPolicy
+from anpr_node.store.database import use_store
 
 PASSWORD = "correct horse battery"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGsHqX1jXz5S2u6c3ZqfU1iQ4M4mKcH3cXcZQy2mJ9wq jan"
@@ -225,8 +227,16 @@ def test_the_command_is_for_root_and_says_how_to_use_it(tmp_path: Path, monkeypa
     assert "by root" in said.output
 
 
-def test_a_node_is_claimed_by_somebody_who_can_name_others(tmp_path: Path) -> None:
-    text = TEXT.replace('name = "jan"', 'name = "jan"\nrole = "technician"')
-    said = read_claim(f'{text}[settings.store]\nfolder = "{tmp_path / "state"}"\n', "test")
-    with pytest.raises(RefusedByPolicy, match="the first person has the role service"):
+def test_a_node_is_claimed_by_somebody_who_can_name_others() -> None:
+    """Said where the card is written, not at the pole."""
+    with pytest.raises(ConfigError, match=r"user\.role: .*the first person has the role service"):
+        read_claim(TEXT.replace('name = "jan"', 'name = "jan"\nrole = "technician"'), "test")
+
+
+def test_a_claim_that_was_cut_off_names_its_person_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people, "OWNER", os.getuid())
+    said = read_claim(f'{TEXT}[settings.store]\nfolder = "{tmp_path / "state"}"\n', "test")
+    for _ in range(2):
         people.name_first(said)
+    with use_store(said.to_settings().state_folder) as database:
+        assert [(name, role) for name, role, *_ in access.people(database)] == [("jan", "service")]

@@ -60,6 +60,13 @@ class UserPart(Part):
             raise ValueError(f"{name} belongs to the system; choose another name")
         return name
 
+    @field_validator("role")
+    @classmethod
+    def _can_name_others(cls, role: str) -> str:
+        if role != "service":
+            raise ValueError("the first person has the role service: nobody else could name the others")
+        return role
+
     @field_validator("ssh_keys")
     @classmethod
     def _are_keys(cls, keys: list[str]) -> list[str]:

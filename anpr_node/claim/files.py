@@ -27,7 +27,6 @@ FLAG = "site.toml"
 FIRST_UID = 2000
 SECRET, PUBLIC = 0o600, 0o644
 """Modes of what is written."""
-SUDO_ROLES = frozenset({"service"})
 WIRE = "end* eno* enp* ens* eth* vec*"
 """As the firewall has it (image/overlay/etc/nftables.conf): no enx*, as which radio modems may come."""
 NETWORK = f"[Match]\nName={WIRE}\n\n[Network]\nLLMNR=no\nMulticastDNS=no\n"
@@ -62,9 +61,8 @@ def write(claim: Claim, folder: Path = FOLDER) -> str:
 def _site_files(claim: Claim) -> dict[str, str]:
     """What the start script reads, by name."""
     user, network = claim.user, claim.network
-    groups = ["systemd-journal", *(["sudo"] if user.role in SUDO_ROLES else [])]
     files = {"hostname": claim.node.id.lower() + "\n"}
-    files["accounts"] = f"{user.name}:{FIRST_UID}:{','.join(groups)}:{_hash(claim)}\n"
+    files["accounts"] = f"{user.name}:{FIRST_UID}:systemd-journal,sudo:{_hash(claim)}\n"
     if user.ssh_keys:
         files[f"authorized_keys/{user.name}"] = "".join(f"{key}\n" for key in user.ssh_keys)
         if network.ssh:

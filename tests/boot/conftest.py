@@ -22,7 +22,7 @@ from boot.machine import ROOT, UserModeLinux, free_space_mb, powered
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All that lies beside this file is opt-in."""
     for item in items:
-        if Path(__file__).parent in Path(item.path).parents and item.get_closest_marker("quick") is None:
+        if Path(__file__).parent in Path(item.path).parents:
             item.add_marker(pytest.mark.image)
 
 

@@ -72,7 +72,7 @@ def test_the_updater_obeys_root_alone(claimed: tuple[UserModeLinux, Shell]) -> N
     """What the node's account may not, whoever gets into its process may not either; see tests/test_updater_bus.py."""
     _, shell = claimed
     assert shell.run("runuser -u anpr -- rauc status mark-good")[0] != 0
-    assert shell.run("runuser -u anpr -- rauc install /run/none.raucb")[1].count("AccessDenied") > 0
+    assert shell.run("runuser -u anpr -- rauc install /etc/hostname")[1].count("AccessDenied") > 0
     assert "rootfs.0" in shell.out(f"runuser -u {NAME} -- rauc status", 90)
     shell.out("rauc status")
 

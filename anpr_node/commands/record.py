@@ -146,11 +146,11 @@ def user_add(settings: Settings, name: str, role: str, login: str | None, passwo
     from anpr_node import access
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store.database import use_store
+    from anpr_node.store.database import use_store, writing
 
     chosen = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True) if password else None
     clock, folder = SystemClock(), settings.state_folder
-    with _refusals_noted(folder, "user add", name), use_store(folder) as database, database.atomic():
+    with _refusals_noted(folder, "user add", name), use_store(folder) as database, writing(database):
         access.name_person(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
         log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
     click.echo(f"{name} is {role}")
@@ -192,10 +192,10 @@ def user_remove(settings: Settings, name: str) -> None:
     """Let a person in no more. What they did stays in the audit."""
     from anpr_node import access
     from anpr_node import audit as log
-    from anpr_node.store.database import use_store
+    from anpr_node.store.database import use_store, writing
 
     folder = settings.state_folder
-    with _refusals_noted(folder, "user remove", name), use_store(folder) as database, database.atomic():
+    with _refusals_noted(folder, "user remove", name), use_store(folder) as database, writing(database):
         if not access.remove(database, name):
             raise AnprError(f"nobody is named {name}; see: anpr-node user list")
         log.append(folder, log.Entry(acting().name, "user remove", object_ref=name))

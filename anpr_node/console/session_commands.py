@@ -11,7 +11,7 @@ from anpr_node.console.line import Cancelled, EndOfInput
 from anpr_node.console.registry import COMMANDS, TASKS, Command, command
 from anpr_node.errors import RefusedByPolicy
 from anpr_node.policy import roles
-from anpr_node.store.database import use_store
+from anpr_node.store.database import use_store, writing
 
 
 class LoggedOut(Exception):
@@ -119,7 +119,7 @@ def user_add(context: Context, words: list[str]) -> None:
     if len(words) != 2:
         raise NotUnderstood("user add NAME ROLE")
     secret = ask_new_password(context)
-    with use_store(context.folder) as database, database.atomic():
+    with use_store(context.folder) as database, writing(database):
         access.name_person(database, access.Person(words[0], words[1]), None, secret, time.time_ns())
         context.note("user add", name=words[0], role=words[1])
     context.terminal.say(f"{words[0]} is {words[1]}")
@@ -130,7 +130,7 @@ def user_remove(context: Context, words: list[str]) -> None:
     """Forgets a person; what they did stays in the audit."""
     if len(words) != 1:
         raise NotUnderstood("user remove NAME")
-    with use_store(context.folder) as database, database.atomic():
+    with use_store(context.folder) as database, writing(database):
         if not access.remove(database, words[0]):
             raise NotUnderstood(f"nobody is named {words[0]}; see: user list")
         context.note("user remove", name=words[0])

@@ -15,6 +15,7 @@ import zipfile
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,10 +31,14 @@ from anpr_node.store.finding import whole_read
 from anpr_node.store.key import secret_for
 from anpr_node.store.reads import load_evidence
 from anpr_node.store.sealing import open_box
+from anpr_node.units import NS_PER_S
 
 MANIFEST, SIGNATURE, PUBLIC_KEY = "manifest.json", "signature", "signer"
 OWN = frozenset({MANIFEST, SIGNATURE, PUBLIC_KEY})
 PICTURES = ("patch", "overview")
+LISTS = frozenset({"candidates", "box", "flags", "actions"})
+"""What the store keeps as the text of a JSON list."""
+MOMENTS = frozenset({"first_seen_ns", "last_seen_ns", "raised_at_ns"})
 PACKAGE_BYTES_MAX = 100_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """A package's files carry no time of their own: the record says when."""
@@ -137,8 +142,7 @@ def _entry(request: Request, outcome: str, problem: str) -> audit.Entry:
 
 def _files(database: Database, folder: Path, read_id: str, row: dict[str, Any]) -> dict[str, bytes]:
     """The package's content by name. A sealed record stays sealed: its recipient opens it, see `unseal`."""
-    readable = {k: b64encode(v).decode() if isinstance(v, bytes) else v for k, v in row.items()}
-    files = {"record.json": _json(readable)}
+    files = {"record.json": _json(_for_readers(row))}
     sealed = row["sealed"] is not None
     for kind in PICTURES:
         picture = load_evidence(database, read_id, kind)
@@ -147,6 +151,24 @@ def _files(database: Database, folder: Path, read_id: str, row: dict[str, Any]) 
     lines = [asdict(line) for line in audit.read(folder) if line.entry.object_ref == read_id]
     files["audit.json"] = _json(lines)
     return files
+
+
+def _for_readers(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the store as who has no store reads it: lists as lists, moments also in words, bytes in base64."""
+    words = {
+        name.removesuffix("_ns"): datetime.fromtimestamp(row[name] / NS_PER_S, UTC).isoformat(" ", "milliseconds")
+        for name in MOMENTS
+        if name in row
+    }
+    hits = {"hits": [_for_readers(hit) for hit in row["hits"]]} if "hits" in row else {}
+    return {**{name: _plain(name, value) for name, value in row.items()}, **words, **hits}
+
+
+def _plain(name: str, value: Any) -> Any:
+    """One cell. Raises ValueError for a list that is none."""
+    if name in LISTS and isinstance(value, str):
+        return json.loads(value)
+    return b64encode(value).decode() if isinstance(value, bytes) else value
 
 
 def _json(content: Any) -> bytes:
@@ -239,10 +261,10 @@ def unseal(content: bytes, private: X25519PrivateKey, signer: str | None = None)
         if not record.get("sealed"):
             raise EvidenceError("nothing in it is sealed: unzip it")
         secret = dict(json.loads(open_box(private, b64decode(record.pop("sealed")))))
-        hashes = dict(secret["sha256"])
+        hashes, secret = dict(secret["sha256"]), {name: _plain(name, value) for name, value in secret.items()}
     except EvidenceError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise EvidenceError("it holds no record of a sealed read") from error
     opened = {"record.json": _json({**record, **secret})}
     for kind in PICTURES:  # whoever makes a package chooses its names, and must not choose where they are written

@@ -9,6 +9,8 @@ import uuid
 
 from anpr_node.units import NS_PER_MS
 
+REFERENCE_LENGTH = 8
+"""So many last characters of a hit's id are its reference, which fits a text message."""
 RANDOM_BITS = 64
 """The lower half: variant and random. The upper one is milliseconds, version and 12 bits that order within one."""
 

@@ -11,11 +11,12 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from anpr_node import __version__, audit
-from anpr_node.config import RUN_FOLDER, Settings
+from anpr_node.config import RUN_FOLDER, PolicySection, Settings
 from anpr_node.hotlist import lists
 from anpr_node.snapshot import BOOT_ID, Snapshot
 from anpr_node.store.database import figures, use_store
@@ -119,8 +120,17 @@ def collect(settings: Settings) -> dict[str, Any]:
     }
 
 
-def as_text(status: dict[str, Any]) -> str:
-    """The same for a person, 80 columns."""
+def _terms(policy: PolicySection, first_read_s: float | None) -> str:
+    """How long what is kept, and what is the oldest: what who answers for the record asks first."""
+    terms = policy.terms
+    gates = {None: "", 0: ", shown by decision only"}
+    gate = gates.get(terms.gate_days, f", by decision after {terms.gate_days} d")
+    oldest = "" if first_read_s is None else f"; oldest {datetime.fromtimestamp(first_read_s, UTC):%Y-%m-%d}"
+    return f"{policy.preset}: reads {terms.reads_days} d, hits {terms.hits_days} d{gate}{oldest}"
+
+
+def as_text(status: dict[str, Any], policy: PolicySection) -> str:
+    """The same for a person, 80 columns, with the terms that the record is kept under."""
     running = status["running"]
     lines = [f"node {status['node_id']}, anpr-node {status['software_version']}"]
     if running:
@@ -132,6 +142,7 @@ def as_text(status: dict[str, Any]) -> str:
         lines.append("running     no (start it with: anpr-node run)")
     lines += [f"ALARM       {alarm['kind']} ({alarm['detail']}): {alarm['advice']}" for alarm in status["alarms"]]
     lines.append(f"reads       {status['reads']} stored, {status['hits']} hits, {status['outbox']} waiting to be sent")
+    lines.append(f"terms       {_terms(policy, status['first_read_s'])}")
     lines += as_lines(status["uplink"])
     for entry in status["hotlists"]:
         lines.append(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from makers import evidence, read
 from sqlite_utils import Database
 
 from anpr_node import access, audit
@@ -15,7 +17,10 @@ from anpr_node.cli import main
 from anpr_node.config import Settings
 from anpr_node.errors import AnprError, RefusedByPolicy
 from anpr_node.policy import roles
+from anpr_node.recorder import encode
+from anpr_node.store import outbox
 from anpr_node.store.database import use_store
+from anpr_node.store.reads import add_read
 from anpr_node.units import NS_PER_S
 
 PASSWORD = "correct horse battery"
@@ -32,7 +37,7 @@ ROADSIDE = '[camera]\nkind = "gstreamer"\n[outputs]\npins = "lgpio"\n'
 def call(settings: Settings, tmp_path: Path, *arguments: str, answer: str | None = None, more: str = "") -> Result:
     config = tmp_path / "node.toml"
     config.write_text(f'[store]\nfolder = "{settings.state_folder}"\n{more}')
-    at = 2 if arguments[0] in {"user", "audit", "hotlist", "evidence", "store"} else 1
+    at = 2 if arguments[0] in {"user", "audit", "hotlist", "evidence", "store", "uplink"} else 1
     before = ["--user", "jan"] if answer is not None else []
     filled = [*before, *arguments[:at], "--config", str(config), *arguments[at:]]
     return CliRunner().invoke(main, filled, input=answer)
@@ -244,3 +249,37 @@ def test_every_wrong_password_is_written_down_also_those_nobody_looked_at(settin
     problems = [line.entry.detail["problem"] for line in audit.read(settings.state_folder)]
     assert len(problems) == 8
     assert "too many wrong passwords" in problems[-1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["user", "add", "eva", "--role", "auditor", "--login", "eva"],
+        ["user", "remove", "jan"],
+        ["uplink", "retry", "--all"],
+        ["uplink", "overview", "r1", "--reason", "r", "--case", "c"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_written_down_does_not_happen(
+    settings: Settings, store: Database, tmp_path: Path, command: list[str]
+) -> None:
+    roles_of_all = ("service", "technician", "investigator")
+    who = {"user": "service", "retry": "technician", "overview": "investigator"}
+    role = who[command[0] if command[0] == "user" else command[1]]
+    for each in roles_of_all:
+        access.add(store, Person(each, each), getpass.getuser() if each == role else each, None, 0)
+    access.add(store, Person("jan", "auditor"), "jan", None, 0)
+    add_read(store, read(at_s=time.time() - 60), encode(evidence()), [])
+    with store.atomic():
+        outbox.refuse(store, outbox.Refusal("zone", "read", "r1", "no"), 0)
+    kept = (
+        "SELECT (SELECT group_concat(name) FROM person), (SELECT count(*) FROM refused), (SELECT count(*) FROM outbox)"
+    )
+    before = store.execute(kept).fetchone()
+    (settings.state_folder / audit.FILE_NAME).unlink(missing_ok=True)
+    (settings.state_folder / audit.FILE_NAME).mkdir()
+    result = call(settings, tmp_path, *command)
+    assert result.exit_code == 1, result.output
+    assert "the audit cannot be written" in result.stderr
+    assert store.execute(kept).fetchone() == before

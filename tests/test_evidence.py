@@ -10,6 +10,7 @@ import zipfile
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,10 @@ def test_a_package_holds_pictures_record_and_audit_and_is_whole(store: Database,
     assert files["patch.jpg"] == stored[0]
     record = json.loads(files["record.json"])
     assert (record["vrm"], record["hits"][0]["category"]) == ("1ABC123", "seize")
+    assert record["candidates"][0][0] == "1ABC123"
+    assert record["hits"][0]["actions"] == ["relay"]
+    seen = datetime.fromisoformat(record["first_seen"])
+    assert seen.timestamp() == pytest.approx(record["first_seen_ns"] / NS_PER_S, abs=0.001)
     extract = json.loads(files["audit.json"])
     assert [(e["entry"]["action"], e["entry"]["recipient"]) for e in extract] == [("evidence export", "BOB Waremme")]
     assert json.loads(files["manifest.json"])["audit_head"] == audit.head(folder)
@@ -278,6 +283,8 @@ def test_the_back_office_opens_a_sealed_package(store: Database, config: Path, t
     record = json.loads((out / "record.json").read_text())
     assert (record["vrm"], record["country"], record["read_id"]) == ("7QZX123", "B", "r3")
     assert "sealed" not in record
+    assert record["candidates"][0][0] == "7QZX123"
+    assert record["flags"] == []
     again = call("open", package, "--key", private, "--out", out)
     assert (again.exit_code, "File exists" in again.output) == (1, True)
 
@@ -338,3 +345,12 @@ def test_a_package_does_not_choose_where_its_files_are_written(tmp_path: Path) -
     files = {"record.json": json.dumps(record).encode(), f"{name}.sealed": seal.close(jpeg)}
     opened = packages.unseal(packages.pack(files, tmp_path / "other", 0), private)
     assert list(opened) == ["record.json"]
+
+
+@pytest.mark.parametrize("candidates", ["no list", "[" * 100_000])
+def test_a_sealed_record_of_anybodys_making_is_said_to_be_none(tmp_path: Path, candidates: str) -> None:
+    private = X25519PrivateKey.generate()
+    box = Seal(private.public_key()).close(json.dumps({"candidates": candidates, "sha256": {}}).encode())
+    record = json.dumps({"sealed": b64encode(box).decode()}).encode()
+    with pytest.raises(EvidenceError, match="no record of a sealed read"):
+        packages.unseal(packages.pack({"record.json": record}, tmp_path / "other", 0), private)

@@ -219,6 +219,22 @@ def test_a_person_verifies_a_hit_by_its_pictures(judged: Database, config: Path,
     ]
 
 
+def test_the_reference_of_a_text_message_names_its_hit(store: Database, config: Path, tmp_path: Path) -> None:
+    ids = [f"01a22a39-f72e-7e1d-b875-{end}" for end in ("4353b0a9d3f6", "0000aaaaaaaa", "1111aaaaaaaa", "2222bbbbbbbb")]
+    for n, name in enumerate(ids):
+        found = Hit(name, f"r{n}", entry("silent" if "bbbb" in name else "relay"), "exact", 5)
+        add_read(store, read("1ABC123", f"r{n}", at_s=time.time() - 60), encode(evidence()), [found])
+    seen = run(config, "look", "b0a9d3f6", "--to", tmp_path / "out", "--reason", "verification")
+    assert "read 1ABC123" in seen.stdout, seen.output
+    assert (tmp_path / "out" / f"{ids[0]}.patch.jpg").exists()
+    assert run(config, "verify", "b0a9d3f6", "--confirmed").exit_code == 0
+    assert store.execute("SELECT hit_id FROM hit WHERE verdict = 'confirmed'").fetchall() == [(ids[0],)]
+    assert {line.entry.object_ref for line in audit.read(tmp_path / "state")} == {ids[0]}
+    both = run(config, "look", "aaaaaaaa", "--reason", "verification").stderr
+    assert f"more than one hit ends in aaaaaaaa: {ids[1]}, {ids[2]}" in both
+    assert "no hit bbbbbbbb" in run(config, "look", "bbbbbbbb", "--reason", "verification").stderr
+
+
 def test_a_silent_hit_cannot_be_told_from_none(judged: Database, settings: Settings, tmp_path: Path) -> None:
     by = By("tester", "why", 0)
     assert {hit.hit_id for hit in verdicts.hits(judged, 9, unverified=True)} == {"h1", "h3"}

@@ -63,7 +63,7 @@ def test_what_is_no_plate_is_refused_and_not_repaired(text: str, words: str) -> 
 
 
 def test_patterns_need_a_list_that_allows_them() -> None:
-    assert "allows none" in problem(ListSection(), vrm="1AB?23")
+    assert "only a list with wildcard = true" in problem(ListSection(), vrm="1AB?23")
 
 
 @pytest.mark.parametrize(

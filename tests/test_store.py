@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from anpr_node import audit
 from anpr_node.errors import StoreDamaged, StoreError, StoreLogLost
 from anpr_node.recorder import encode
 from anpr_node.records import Hit, HotlistEntry
-from anpr_node.store.database import BUSY_TIMEOUT_S, FILE_NAME, open_store, use_store
+from anpr_node.store.database import BUSY_TIMEOUT_S, FILE_NAME, open_store, use_store, writing
 from anpr_node.store.finding import Criteria, find_reads
 from anpr_node.store.key import secret_for
 from anpr_node.store.reads import add_read, load_evidence
@@ -175,3 +175,23 @@ def test_a_new_record_is_closed_to_other_accounts(tmp_path: Path, made_by: Calla
     finally:
         os.umask(before)
     assert (tmp_path / "home" / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_what_reads_before_it_writes_is_not_overtaken(tmp_path: Path, store: Database) -> None:
+    def read_then_write(transaction: AbstractContextManager[object], between: Callable[[], object]) -> None:
+        with transaction:
+            other.execute("SELECT count(*) FROM person").fetchone()
+            between()
+            other.execute("DELETE FROM person")
+
+    def overtake() -> None:
+        add_read(store, read(), encode(evidence()), [])
+
+    store.execute("PRAGMA busy_timeout=0")
+    with closing(open_store(tmp_path / "state")) as other:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            read_then_write(other.atomic(), overtake)  # why `writing` is there
+        with pytest.raises(StoreError):
+            read_then_write(writing(other), overtake)
+        read_then_write(writing(other), lambda: None)
+        assert count(store, "read") == 1

@@ -17,14 +17,16 @@ import pytest
 from click.testing import CliRunner, Result
 from makers import evidence, read
 
-from anpr_node import live
+from anpr_node import audit, live, status
 from anpr_node.cli import main
+from anpr_node.config import PolicySection
 from anpr_node.console import host
 from anpr_node.console.port import Disconnected, open_serial
 from anpr_node.recorder import encode
 from anpr_node.snapshot import Snapshot
 from anpr_node.store.database import open_store
 from anpr_node.store.reads import add_read
+from anpr_node.uplink import standing
 
 WHY = ("--reason", "burglary", "--case", "LI/1")
 MODEM = {"messages": {"sent": 1, "delivered": 2, "waiting": 1}, "modem": {"signal_dbm": -71}}
@@ -74,6 +76,21 @@ def test_the_audit_shows_the_moments_of_a_search_as_people_write_them(config: Pa
     assert 'from="2026-11-29 14:05:00Z" before="2026-11-30 00:00:00Z"' in shown
     assert "_ns" not in shown
     assert '"from_ns": 1795961100000000000' in call("audit", "show", "--config", config, "--json").stdout
+
+
+def test_the_audit_is_shown_by_case_and_span(config: Path, tmp_path: Path) -> None:
+    day_ns = 86_400 * 1_000_000_000
+    for n, case in enumerate(("LI/1", "LI/2", "LI/1")):
+        audit.append(tmp_path / "state", audit.Entry("jan", f"deed{n}", reason="r", case_ref=case), n * day_ns)
+
+    def shown(*options: str) -> list[str]:
+        lines = call("audit", "show", "--config", config, *options).stdout.splitlines()
+        return [word for line in lines for word in line.split() if word.startswith("deed")]
+
+    assert shown("--case", "LI/1") == ["deed0", "deed2"]
+    assert shown("--case", "LI/1", "--to", "1970-01-03") == ["deed0"]
+    assert shown("--to", "1970-01-03", "--from", "1970-01-02") == ["deed1"]
+    assert shown("--case", "LI/3") == []
 
 
 @pytest.mark.parametrize(
@@ -126,6 +143,39 @@ def test_a_list_with_other_separators_is_told_of_the_format_for_it(config: Path,
     assert "format = 'columns'" in call("hotlist", "import", "--config", config, tmp_path / "x.csv").stderr
 
 
+@pytest.mark.parametrize(
+    ("preset", "words"),
+    [
+        ("BE", "BE: reads 365 d, hits 365 d, by decision after 30 d; oldest 2026-11-29"),
+        ("NL", "NL: reads 28 d, hits 28 d, shown by decision only; oldest 2026-11-29"),
+        ("FR", "FR: reads 15 d, hits 30 d; oldest 2026-11-29"),
+    ],
+)
+def test_the_status_says_under_which_terms_the_record_is_kept(preset: str, words: str) -> None:
+    assert status._terms(PolicySection(preset=preset), 1_795_961_100.0) == words
+
+
+def test_the_status_of_an_empty_record_names_no_oldest_read(config: Path) -> None:
+    shown = call("status", "--config", config).stdout
+    assert "terms       BE: reads 365 d, hits 365 d, by decision after 30 d\n" in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3, "3 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172_799, "47 h"),
+        (1_814_400, "21 d"),
+    ],
+)
+def test_weeks_of_waiting_are_no_seconds(seconds: int, words: str) -> None:
+    assert standing._for_so_long(seconds) == words
+
+
 @pytest.mark.parametrize("columns", [40, 80, 132])
 def test_the_line_of_the_demo_stays_in_one_row(columns: int) -> None:
     far, near = pty.openpty()
@@ -156,6 +206,18 @@ def test_a_port_that_is_not_there_is_said_once(capsys: pytest.CaptureFixture[str
     assert second.startswith("console: the line is gone")
 
 
+def test_who_opens_a_serial_console_by_hand_is_told_of_the_other(config: Path) -> None:
+    far, near = pty.openpty()
+    program = [sys.executable, "-m", "anpr_node", "console", "--config", str(config), "--port", "/dev/nothing"]
+    with subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=near, stderr=near) as console:
+        os.close(near)
+        with os.fdopen(far, encoding="utf-8", errors="replace") as screen:
+            first, second = screen.readline(), screen.readline()
+            console.terminate()
+    assert first.strip() == "console: on /dev/nothing; this terminal's own is: anpr-node console --port -"
+    assert "No such file or directory" in second
+
+
 @pytest.mark.parametrize("command", [["status"], ["uplink", "status"], ["hotlist", "status"], ["user", "list"]])
 def test_what_only_looks_loads_neither_camera_nor_network(config: Path, command: list[str]) -> None:
     """They are called by people, timers and scrapers; on a small board the time until the answer is all loading."""
@@ -166,3 +228,24 @@ def test_what_only_looks_loads_neither_camera_nor_network(config: Path, command:
     arguments = [sys.executable, "-c", program, *command, "--config", str(config)]
     result = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert result.stdout.endswith("[]\n"), result.stdout + result.stderr
+
+
+def test_a_terminal_without_the_letters_of_a_reason_shows_the_rest(config: Path) -> None:
+    call("search", "--config", config, "*", "--reason", "Łódź", "--case", "LI/1")
+    result = subprocess.run(
+        [sys.executable, "-m", "anpr_node", "audit", "show", "--config", str(config)],
+        capture_output=True, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert r'reason="\u0141ód\u017a"'.encode("latin-1") in result.stdout
+
+
+def test_a_refused_file_leaves_the_list_in_force_or_says_that_there_is_none(config: Path, tmp_path: Path) -> None:
+    rubbish, good = tmp_path / "a.csv", tmp_path / "good.csv"
+    rubbish.write_text("vrm\n" + "?123\n" * 11)
+    good.write_text("vrm\n1ABC123\n")
+    assert "nothing is put in force" in call("hotlist", "import", "--config", config, rubbish).stderr
+    assert call("hotlist", "import", "--config", config, good, "--list", "a").exit_code == 0
+    said = call("hotlist", "import", "--config", config, rubbish).stderr
+    assert "the list in force stays" in said
+    assert "wildcard = true" in said

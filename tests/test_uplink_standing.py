@@ -68,6 +68,9 @@ def test_what_waits_is_counted_by_lane_with_its_age(store: Database, config: Pat
     assert re.search(r"zone: FAILING, no connection; waiting: 1 hit \(1\d\d s\)", text)
     assert "12 of 50 MB today" in text
     assert "zone: FAILING" in call("status", "--config", config).stdout
+    with store.atomic():
+        box.note_answer(store, "zone", 1_795_961_100 * NS_PER_S)
+    assert "zone: answered 2026-11-29 14:05 UTC; waiting" in call("status", "--config", config).stdout
 
 
 def test_without_a_sink_it_says_so(store: Database, tmp_path: Path) -> None:

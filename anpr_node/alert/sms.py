@@ -18,13 +18,13 @@ from anpr_node.alert import sms_account
 from anpr_node.alert.sms_account import Message, not_taken
 from anpr_node.config import Settings
 from anpr_node.errors import ModemError, ModemRefused
+from anpr_node.ids import REFERENCE_LENGTH
 from anpr_node.store.database import insert
 from anpr_node.units import NS_PER_H, NS_PER_S
 
 log = logging.getLogger(__name__)
 
 TEXT_LENGTH_MAX = 160
-REFERENCE_LENGTH = 8
 
 # From the few rows of the outbox to their hits, never the other way: there may be a year of hits.
 _DUE = f"""

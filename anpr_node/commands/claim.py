@@ -60,8 +60,10 @@ def take_effect() -> None:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnprError(f"{path}: {error}") from error
+    except OSError as error:
+        raise AnprError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise AnprError(f"{path}: no text in UTF-8") from error
 
 
 def _hand_over(path: Path, request: str) -> None:

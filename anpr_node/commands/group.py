@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by policy, 4 the power must
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -81,6 +82,8 @@ def main(verbose: bool, user: str | None) -> None:
     Read a clip:    anpr-node replay clip.mp4
     Run the node:   anpr-node check && anpr-node run
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal has no letters for is no reason to end
+        sys.stdout.reconfigure(errors="backslashreplace")
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 

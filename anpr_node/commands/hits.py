@@ -42,16 +42,17 @@ def hits_(settings: Settings, everything: bool, limit: int) -> None:
 @hotlist.command()
 @with_settings
 @click.argument("hit_id", metavar="HIT")
-@click.option("--to", "folder", type=click.Path(path_type=Path, file_okay=False), default=".", help="For the pictures.")
+@click.option("--out", "--to", "folder", type=click.Path(path_type=Path, file_okay=False), default=".",
+              help="A folder for the pictures. Default: here.")  # fmt: skip
 @click.option("--reason", default="", help="Why you look; needed, and written down.")
 @click.option("--decision", "decision_ref", help="The prosecutor's decision, for older hits.")
 def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_ref: str | None) -> None:
     """Show what was read at a HIT, and write its pictures.
 
-    Compare them with the vehicle on the list before you verify.
+    HIT is its id, or the reference of a text message. Compare them with the vehicle on the list before you verify.
 
     \b
-    anpr-node hotlist look HIT --to pictures/ --reason "alarm at the roadside"
+    anpr-node hotlist look HIT --out pictures/ --reason "alarm at the roadside"
     """
     from anpr_node.hotlist import verdicts
     from anpr_node.store.database import use_store
@@ -65,7 +66,7 @@ def look(settings: Settings, hit_id: str, folder: Path, reason: str, decision_re
         click.echo("the read was corrected afterwards: look twice")
     for path in paths:
         click.echo(str(path))
-    click.echo(f"compared? anpr-node hotlist verify {hit_id} --confirmed, or --not-this-vehicle", err=True)
+    click.echo(f"compared? anpr-node hotlist verify {hit.hit_id} --confirmed, or --not-this-vehicle", err=True)
 
 
 @hotlist.command()

@@ -215,7 +215,7 @@ def preview(
 @click.option("--revision", type=click.IntRange(1), help="Higher than every one before.")
 @click.option("--base", type=click.IntRange(1), help="The revision that these changes apply to.")
 @click.option("--remove", is_flag=True, help="With --base: the rows are to be taken off the list.")
-@click.option("--to", "manifest", type=FILE, help="Default: LIST.manifest beside the file.")
+@click.option("--out", "--to", "manifest", type=FILE, help="Default: LIST.manifest beside the file.")
 @click.option("--show-key", is_flag=True, help="Print the public key for the nodes' configuration, and do no more.")
 def sign(
     file: Path | None,

@@ -61,7 +61,7 @@ def status(settings: Settings, as_json: bool, prometheus: bool) -> None:
     if prometheus:
         click.echo(as_prometheus(now), nl=False)
     else:
-        click.echo(json.dumps(now) if as_json else standing.as_text(now))
+        click.echo(json.dumps(now) if as_json else standing.as_text(now, settings.policy))
 
 
 @main.command()

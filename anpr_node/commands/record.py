@@ -37,26 +37,30 @@ def audit() -> None:
 @audit.command("show")
 @with_settings
 @click.option("--from", "from_", type=MOMENT, metavar="MOMENT", help=NOT_BEFORE)
+@click.option("--to", type=MOMENT, metavar="MOMENT", help="Before then.")
 @click.option("--actor", help="Only what this person did.")
 @click.option("--action", help="Only this, e.g. search.")
+@click.option("--case", "case_ref", help="Only what was done for this case.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with every field.")
-def audit_show(settings: Settings, from_: object, actor: str | None, action: str | None, as_json: bool) -> None:
+def audit_show(settings: Settings, from_: object, to: object, as_json: bool, **only: str | None) -> None:
     """Show the audit, oldest first. Looking at it is written down as well.
 
     \b
     anpr-node audit show --from 2026-11-01 --actor jan
+    anpr-node audit show --case LI.17.2026/1234 --to 2026-12-01
     anpr-node audit show --action search --json
     """
     from anpr_node import audit as log
     from anpr_node.search import readable
 
     folder = settings.state_folder
+    after_ns, before_ns = ns_of(from_) or 0, ns_of(to)
     lines = [
         replace(line, entry=replace(line.entry, detail=readable(folder, line.entry.detail)))
         for line in log.read(folder)
-        if line.at_ns >= (ns_of(from_) or 0)
-        and actor in {None, line.entry.actor}
-        and action in {None, line.entry.action}
+        if line.at_ns >= after_ns
+        and (before_ns is None or line.at_ns < before_ns)
+        and all(wanted in {None, getattr(line.entry, name)} for name, wanted in only.items())
     ]
     log.append(folder, log.Entry(acting().name, "audit show", rows=len(lines)))
     for line in lines:
@@ -142,13 +146,13 @@ def user_add(settings: Settings, name: str, role: str, login: str | None, passwo
     from anpr_node import access
     from anpr_node import audit as log
     from anpr_node.drivers.clock import SystemClock
-    from anpr_node.store.database import use_store
+    from anpr_node.store.database import use_store, writing
 
     chosen = click.prompt("password", hide_input=True, confirmation_prompt=True, err=True) if password else None
     clock, folder = SystemClock(), settings.state_folder
-    with _refusals_noted(folder, "user add", name), use_store(folder) as database:
+    with _refusals_noted(folder, "user add", name), use_store(folder) as database, writing(database):
         access.name_person(database, access.Person(name, role), login, chosen, clock.utc_ns(clock.monotonic_ns()))
-    log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
+        log.append(folder, log.Entry(acting().name, "user add", object_ref=name, detail={"role": role, "login": login}))
     click.echo(f"{name} is {role}")
 
 
@@ -188,13 +192,13 @@ def user_remove(settings: Settings, name: str) -> None:
     """Let a person in no more. What they did stays in the audit."""
     from anpr_node import access
     from anpr_node import audit as log
-    from anpr_node.store.database import use_store
+    from anpr_node.store.database import use_store, writing
 
     folder = settings.state_folder
-    with _refusals_noted(folder, "user remove", name), use_store(folder) as database:
+    with _refusals_noted(folder, "user remove", name), use_store(folder) as database, writing(database):
         if not access.remove(database, name):
             raise AnprError(f"nobody is named {name}; see: anpr-node user list")
-    log.append(folder, log.Entry(acting().name, "user remove", object_ref=name))
+        log.append(folder, log.Entry(acting().name, "user remove", object_ref=name))
     click.echo(f"{name} is let in no more")
 
 

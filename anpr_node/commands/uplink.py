@@ -73,15 +73,15 @@ def uplink_retry(settings: Settings, ref: str | None, sink: str | None, everythi
     """
     from anpr_node import audit
     from anpr_node.store import outbox
-    from anpr_node.store.database import use_store
+    from anpr_node.store.database import use_store, writing
 
     if (ref is None) == (not everything):
         raise click.UsageError("say which: a REF, or --all")
-    with use_store(settings.state_folder) as database:
+    with use_store(settings.state_folder) as database, writing(database):
         n = outbox.retry(database, sink, ref, settings.policy.terms.only_hits_before_ns(time.time_ns()))
-    if not n and (ref is not None or sink not in {None, *(each.name for each in settings.sinks)}):
-        raise AnprError("nothing refused by that name; see: anpr-node uplink refused")
-    audit.append(settings.state_folder, audit.Entry(acting().name, "uplink retry", object_ref=ref or "", rows=n))
+        if not n and (ref is not None or sink not in {None, *(each.name for each in settings.sinks)}):
+            raise AnprError("nothing refused by that name; see: anpr-node uplink refused")
+        audit.append(settings.state_folder, audit.Entry(acting().name, "uplink retry", object_ref=ref or "", rows=n))
     click.echo(f"{n} wait again")
 
 
@@ -97,7 +97,7 @@ def uplink_overview(settings: Settings, read_id: str, reason: str, case_ref: str
     """
     from anpr_node.audit import By
     from anpr_node.errors import RefusedByPolicy
-    from anpr_node.store.database import use_store
+    from anpr_node.store.database import use_store, writing
     from anpr_node.uplink.standing import request_overview, takes_overviews
 
     by, folder = By(acting().name, reason, time.time_ns(), case_ref), settings.state_folder
@@ -105,10 +105,10 @@ def uplink_overview(settings: Settings, read_id: str, reason: str, case_ref: str
         problem = "sending an overview needs --reason and --case: say why and for which case"
         by.note(folder, "uplink overview", read_id, "refused", problem=problem)
         raise RefusedByPolicy(problem)
-    with use_store(folder) as database:
+    with use_store(folder) as database, writing(database):
         if not request_overview(database, settings, read_id, by.at_ns):
             raise AnprError(f"there is no overview of {read_id}; READ_ID is the last column of a search")
-    by.note(folder, "uplink overview", read_id)
+        by.note(folder, "uplink overview", read_id)
     click.echo("it waits to be sent")
     if not takes_overviews(settings):
         click.echo("warning: no sink takes overviews (kinds and pictures of [[sinks]]): it goes after a day", err=True)

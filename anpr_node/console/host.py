@@ -51,6 +51,8 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 def _serve_serial(settings: Settings, port: str) -> None:
     """Until the process is ended: whoever plugs a cable in finds a login."""
     refusals, told = Refusals(settings.state_folder), ""
+    if sys.stderr.isatty():  # a person, who sees nothing else here
+        print(f"console: on {port}; this terminal's own is: anpr-node console --port -", file=sys.stderr)  # noqa: T201
     while True:
         try:
             with open_serial(port, settings.console.baud) as line:

@@ -16,7 +16,7 @@ from anpr_node.access import Person
 from anpr_node.config import Settings, layers
 from anpr_node.console.terminal import Terminal
 from anpr_node.errors import RefusedByPolicy
-from anpr_node.store.database import use_store
+from anpr_node.store.database import use_store, writing
 
 NAME = access.NAME
 FIRST_ROLE = "service"
@@ -130,8 +130,9 @@ def _name_the_first(terminal: Terminal, settings: Settings, code_path: Path) -> 
         if access.people(database):
             terminal.say("somebody else was faster: this node is claimed")
             return None
-        access.name_person(database, person, None, password, time.time_ns())
-    audit.append(settings.state_folder, audit.Entry(name, "console claim", detail={"role": FIRST_ROLE}))
+        with writing(database):
+            access.name_person(database, person, None, password, time.time_ns())
+            audit.append(settings.state_folder, audit.Entry(name, "console claim", detail={"role": FIRST_ROLE}))
     code_path.unlink(missing_ok=True)
     terminal.say(f"{name} is {FIRST_ROLE} now. Technicians are named with: user add NAME technician")
     return person

@@ -51,7 +51,7 @@ def status(context: Context, _: list[str]) -> None:
     """The same as anpr-node status: whether the node runs, how many reads and hits, how old the lists are, what is
     wrong now. No plates.
     """
-    for line in standing.as_text(standing.collect(context.settings)).splitlines():
+    for line in standing.as_text(standing.collect(context.settings), context.settings.policy).splitlines():
         context.terminal.say(line, indent=12)
 
 

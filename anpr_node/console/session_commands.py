@@ -11,7 +11,7 @@ from anpr_node.console.line import Cancelled, EndOfInput
 from anpr_node.console.registry import COMMANDS, TASKS, Command, command
 from anpr_node.errors import RefusedByPolicy
 from anpr_node.policy import roles
-from anpr_node.store.database import use_store
+from anpr_node.store.database import use_store, writing
 
 
 class LoggedOut(Exception):
@@ -81,8 +81,10 @@ def password(context: Context, _: list[str]) -> None:
         if access.check_password(database, context.person.name, old) is None:
             context.note("password", "refused", problem="wrong password")
             raise RefusedByPolicy("that is not your password")
-        access.set_password(database, context.person.name, ask_new_password(context))
-    context.note("password")
+        secret = ask_new_password(context)
+        with database.atomic():
+            access.set_password(database, context.person.name, secret)
+            context.note("password")
     context.terminal.say("changed")
 
 
@@ -117,9 +119,9 @@ def user_add(context: Context, words: list[str]) -> None:
     if len(words) != 2:
         raise NotUnderstood("user add NAME ROLE")
     secret = ask_new_password(context)
-    with use_store(context.folder) as database:
+    with use_store(context.folder) as database, writing(database):
         access.name_person(database, access.Person(words[0], words[1]), None, secret, time.time_ns())
-    context.note("user add", name=words[0], role=words[1])
+        context.note("user add", name=words[0], role=words[1])
     context.terminal.say(f"{words[0]} is {words[1]}")
 
 
@@ -128,10 +130,10 @@ def user_remove(context: Context, words: list[str]) -> None:
     """Forgets a person; what they did stays in the audit."""
     if len(words) != 1:
         raise NotUnderstood("user remove NAME")
-    with use_store(context.folder) as database:
+    with use_store(context.folder) as database, writing(database):
         if not access.remove(database, words[0]):
             raise NotUnderstood(f"nobody is named {words[0]}; see: user list")
-    context.note("user remove", name=words[0])
+        context.note("user remove", name=words[0])
     context.terminal.say(f"{words[0]} is let in no more")
 
 

@@ -255,10 +255,11 @@ def _check_order(delivery: Delivery, before: ListStatus | None) -> None:
 def _judge(delivery: Delivery, built: Built, before: ListStatus | None) -> None:
     """A file that is mostly rubbish, or mostly gone, is no new list."""
     bad, name = len(built.bad_rows), delivery.list_id
+    stays = "the list in force stays" if before else "nothing is put in force"
     if bad > BAD_ROWS_TOLERATED and bad > BAD_SHARE_MAX * (built.entries + bad):
-        raise HotlistError(f"list {name}: {bad} bad rows beside {built.entries} entries; the list in force stays")
+        raise HotlistError(f"list {name}: {bad} bad rows beside {built.entries} entries; {stays}")
     if not built.entries and delivery.operation == "replace" and not delivery.may_shrink:
-        raise HotlistError(f"list {name}: no good row, {bad} bad; the list in force stays")
+        raise HotlistError(f"list {name}: no good row, {bad} bad; {stays}")
     had = before.entries if before else 0
     if had >= SHRUNK_FROM and built.entries < SHRUNK_SHARE * had and not delivery.may_shrink:
         raise HotlistError(f"list {name}: {built.entries} entries where {had} were; if that is right: --may-shrink")

@@ -125,7 +125,7 @@ def _plate(text: str, wildcard: bool) -> str:
 
 def _pattern(text: str, allowed: bool) -> str:
     if not allowed:
-        raise ValueError(f"vrm {text[:40]!r} is a pattern, and this list allows none; see: wildcard")
+        raise ValueError(f"vrm {text[:40]!r} is a pattern, which only a list with wildcard = true takes")
     parts = _WILDCARDS.split(text.strip())
     fixed = [_plate(part, False) if part.strip() else "" for part in parts]
     wild = [*_WILDCARDS.findall(text), ""]

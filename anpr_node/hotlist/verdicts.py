@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from anpr_node.audit import By
 from anpr_node.config import Settings
 from anpr_node.errors import HotlistError, RefusedByPolicy
+from anpr_node.ids import REFERENCE_LENGTH
 from anpr_node.policy import Terms
 from anpr_node.store.outbox import requeue
 from anpr_node.store.reads import load_evidence
@@ -57,11 +58,15 @@ def hits(database: Database, limit: int, *, unverified: bool) -> list[ShownHit]:
 
 
 def find(database: Database, hit_id: str) -> ShownHit:
-    """One hit. Raises HotlistError when there is none to be shown."""
-    row = database.execute(f"{_SHOWN} AND h.hit_id = ?", [hit_id]).fetchone()
-    if row is None:
+    """One hit, by its id or by the reference of a text message. Raises HotlistError when there is none to be shown."""
+    whole = len(hit_id) != REFERENCE_LENGTH
+    which = "h.hit_id = ?" if whole else f"substr(h.hit_id, -{REFERENCE_LENGTH}) = ? ORDER BY h.raised_at_ns"
+    rows = [ShownHit(*row) for row in database.execute(f"{_SHOWN} AND {which}", [hit_id])]
+    if not rows:
         raise HotlistError(f"no hit {hit_id}; see: anpr-node hotlist hits")
-    return ShownHit(*row)
+    if len(rows) > 1:
+        raise HotlistError(f"more than one hit ends in {hit_id}: {', '.join(row.hit_id for row in rows)}")
+    return rows[0]
 
 
 def look(database: Database, settings: Settings, hit_id: str, folder: Path, by: By) -> tuple[str, list[Path]]:
@@ -78,11 +83,11 @@ def look(database: Database, settings: Settings, hit_id: str, folder: Path, by: 
     ).fetchone()
     problem = _problem(settings.policy.terms, seen_ns, by)
     if problem:
-        by.note(settings.state_folder, "hotlist look", hit_id, "refused", problem=problem)
+        by.note(settings.state_folder, "hotlist look", hit.hit_id, "refused", problem=problem)
         raise RefusedByPolicy(problem)
     if sealed is not None:
-        raise HotlistError(f"the read of hit {hit_id} is sealed: only the back office can look at it")
-    by.note(settings.state_folder, "hotlist look", hit_id)
+        raise HotlistError(f"the read of hit {hit.hit_id} is sealed: only the back office can look at it")
+    by.note(settings.state_folder, "hotlist look", hit.hit_id)
     return vrm, [path for kind in ("patch", "overview") if (path := _export(database, hit, kind, folder))]
 
 
@@ -114,10 +119,10 @@ def verify(database: Database, state_folder: Path, hit_id: str, verdict: Verdict
     Raises HotlistError when there is no such hit.
     """
     hit = find(database, hit_id)
-    by.note(state_folder, "hotlist verify", hit_id, verdict=verdict, before=hit.verdict or "unverified")
+    by.note(state_folder, "hotlist verify", hit.hit_id, verdict=verdict, before=hit.verdict or "unverified")
     with database.atomic():
         database.execute(
             "UPDATE hit SET verdict = ?, verified_by = ?, verified_at_ns = ? WHERE hit_id = ?",
-            [verdict, by.actor, by.at_ns, hit_id],
+            [verdict, by.actor, by.at_ns, hit.hit_id],
         )
-        requeue(database, "verdict", hit_id, by.at_ns)
+        requeue(database, "verdict", hit.hit_id, by.at_ns)

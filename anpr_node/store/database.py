@@ -154,6 +154,21 @@ def migrate(database: Database, on_trial: bool | None = None, waiting: Sequence[
         migrations.apply(database)
 
 
+@contextmanager
+def writing(database: Database) -> Iterator[None]:
+    """A transaction for what reads before it writes: it has the store from its beginning, and waits for it like others.
+
+    One that begins by reading is refused at once where somebody has written meanwhile, as a running node does.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        database.rollback()
+        raise
+
+
 def insert(database: Database, table: str, row: Mapping[str, object]) -> None:
     """Add one row. Use it within `database.atomic()`."""
     columns, holes = ", ".join(row), ", ".join("?" * len(row))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlite_utils import Database
@@ -121,15 +122,28 @@ def as_lines(uplink: Mapping[str, Any]) -> list[str]:
 
 def _sink_lines(sink: Mapping[str, Any]) -> list[str]:
     waiting = [
-        f"{lane['waiting']} {kind} ({lane['oldest_s']} s)" for kind, lane in sink["lanes"].items() if lane["waiting"]
+        f"{lane['waiting']} {kind} ({_for_so_long(lane['oldest_s'])})"
+        for kind, lane in sink["lanes"].items()
+        if lane["waiting"]
     ]
-    state = f"FAILING, {sink['problem']}" if sink["failing_since_s"] else "answers"
-    if not sink["failing_since_s"] and sink["answered_s"] is None:
+    if sink["failing_since_s"]:
+        state = f"FAILING, {sink['problem']}"
+    elif sink["answered_s"] is None:
         state = "not asked yet"
+    else:  # with the moment: of a node that does not run it may be long ago
+        state = f"answered {datetime.fromtimestamp(sink['answered_s'], UTC):%Y-%m-%d %H:%M} UTC"
     lines = [f"sink        {sink['name']}: {state}; waiting: {', '.join(waiting) or 'nothing'}"]
     if sink["refused"]:
         lines.append(f"refused     {sink['refused']} by {sink['name']}; see: anpr-node uplink refused")
     return lines
+
+
+def _for_so_long(seconds: int) -> str:
+    """A time as a person takes it in: a link may be down for weeks."""
+    for unit_s, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds // unit_s} {unit}"
+    return f"{seconds} s"
 
 
 def takes_overviews(settings: Settings) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -29,7 +30,8 @@ pytestmark = pytest.mark.system
 FULL = os.environ.get("ANPR_FULL") == "1"
 CYCLES = 10_000 if FULL else 300
 PACE = 0.01
-CYCLE_S_MAX = 30.0
+CYCLE_S_MAX = 120.0
+THREAD_S_MAX = 20.0
 FAULTS: tuple[tuple[str, object], ...] = (
     ("silent", True), ("silent_on", "AT+CSQ"), ("silent_on", "AT+CMGS"), ("restarts_on", "AT+COPS?"),
     ("restarts_on", "AT+CMGS"), ("garbage", b"\xff\xfe\x00\x81"), ("garbage", b"AT+CSQ\r\nERR"), ("piece_bytes", 1),
@@ -70,6 +72,7 @@ def test_ten_thousand_faults_leave_nothing_behind(tmp_path: Path) -> None:
             modem.close()
             assert open_files() <= files, name
             assert threading.active_count() == threads
+    sys.stdout.write(f"{CYCLES} faults: {dict(ended)}\n")
     assert ended["understood"] > CYCLES / 4
     assert ended["ModemSilent"] > CYCLES / 20
     assert ended["ModemRestarted"] + ended["ModemGone"] > CYCLES / 20
@@ -103,7 +106,7 @@ def test_the_thread_ends_whatever_the_modem_does(tmp_path: Path) -> None:
             thread.start()
             stopping.wait(rng.uniform(0.05, 0.5))
             stopping.set()
-            thread.join(5)
+            thread.join(THREAD_S_MAX)
             assert not thread.is_alive()
         if cycle == 3:
             files = open_files()

@@ -89,7 +89,7 @@ def _stop_the_trigger(settings: Settings) -> None:
         status = collect(settings)
         assert status["alarms"][0]["kind"] == "camera_stalled"
         assert json.loads(json.dumps(status))["events"][0]["kind"] in {"camera_stalled", "stream"}
-        assert "ALARM       camera_stalled" in as_text(status)
+        assert "ALARM       camera_stalled" in as_text(status, settings.policy)
         now.beat_until(lambda: not now.watch.alarms, 15)
         assert not now.node.is_alarmed
         assert now.node.failure is None

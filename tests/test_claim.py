@@ -144,6 +144,32 @@ def test_the_claim_of_the_page_is_for_a_real_board() -> None:
     assert (settings.camera.kind, settings.trigger.kind, settings.outputs.pins) == ("csi", "pwm", "lgpio")
 
 
+def test_a_link_over_lte_is_dialled_as_the_operator_has_it(tmp_path: Path) -> None:
+    said = read_claim(TEXT + '[lte]\napn = "internet.be"\nuser = "u"\npassword = "p-1"\nroaming = false\n', "test")
+    files.write(said, tmp_path)
+    link = tmp_path / "site" / "lte"
+    assert link.read_text() == "apn=internet.be,ip-type=ipv4,user=u,password=p-1,allow-roaming=no\n"
+    assert stat.S_IMODE(link.stat().st_mode) == 0o600
+    settings = said.to_settings().modem
+    assert (settings.kind, settings.interface) == ("serial", "wwan0")  # the name that the image gives it
+    assert "Name=wwan0" in (ROOT / "image/overlay/etc/systemd/network/70-lte.link").read_text()
+    own = read_claim(TEXT + '[lte]\napn = "internet"\n[settings.modem]\nkind = "simulated"\n', "test")
+    assert own.to_settings().modem.kind == "simulated"
+
+
+@pytest.mark.parametrize(
+    ("lte", "problem"),
+    [
+        ('apn = "a,pin=0000"', "lte.apn"),
+        ('user = "u"', "user and password go with apn"),
+        ('apn = "a"\npassword = "x,number=1"', "lte.password"),
+    ],
+)
+def test_nothing_is_slipped_into_what_is_dialled(lte: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        read_claim(f"{TEXT}[lte]\n{lte}\n", "test")
+
+
 def test_keys_alone_need_a_way_to_them() -> None:
     text = TEXT.replace(f'password = "{PASSWORD}"\n', "")
     assert read_claim(text, "test").user.password is None
@@ -193,6 +219,7 @@ def test_a_fixed_address_given_on_the_console_comes_with_name_servers() -> None:
         "192.0.2.7/24",
         "192.0.2.1",
         "192.0.2.53, 192.0.2.54",
+        "",
         "",
     ]
     with CliRunner().isolation(input="\n".join(answers) + "\n"):

@@ -43,8 +43,10 @@ def _tables() -> dict[str, Any]:
     if address:
         network |= {"address": address, "gateway": _line("Gateway", optional=True) or None}
         network["dns"] = _line("Name servers, e.g. 192.0.2.1 (empty: none)", optional=True).replace(",", " ").split()
+    apn = _line("Access point (APN) of the LTE card (empty: none)", optional=True)
     url = _line("Updates from (URL, empty: none)", optional=True)
-    return {"node": node, "user": user, "network": network, "updates": {"url": url or None}}
+    lte, updates = {"apn": apn or None}, {"url": url or None}
+    return {"node": node, "user": user, "network": network, "lte": lte, "updates": updates}
 
 
 def _line(text: str, default: str | None = None, *, optional: bool = False) -> str:

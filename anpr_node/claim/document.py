@@ -112,6 +112,27 @@ class NetworkPart(Part):
         return self
 
 
+class LtePart(Part):
+    """The data link over the radio modem, as the card's operator has it; none without an access point's name."""
+
+    apn: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$", max_length=100)
+    user: str | None = Field(None, pattern=r"^[^\s,\"'=]+$", max_length=64)
+    password: str | None = Field(None, pattern=r"^[^\s,\"'=]+$", max_length=64)
+    roaming: bool = Field(True, description="let a card of another country, or of several networks, dial")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> LtePart:
+        if self.apn is None and (self.user or self.password):
+            raise ValueError("user and password go with apn, the name of the access point")
+        return self
+
+    def as_mmcli(self) -> str:
+        """What ModemManager is to dial."""
+        said = {"apn": self.apn, "ip-type": "ipv4", "user": self.user, "password": self.password}
+        words = [f"{name}={value}" for name, value in said.items() if value is not None]
+        return ",".join([*words, f"allow-roaming={'yes' if self.roaming else 'no'}"])
+
+
 class UpdatesPart(Part):
     """Where new images come from; `@BASE@` in it becomes the name of this board's base."""
 
@@ -131,6 +152,7 @@ class Claim(Part):
     node: NodePart
     user: UserPart
     network: NetworkPart = NetworkPart()
+    lte: LtePart = LtePart()
     updates: UpdatesPart = UpdatesPart()
     certificate: CertificatePart = CertificatePart()
     settings: dict[str, Any] = Field({}, description="tables of node.toml, as docs/boards.md has them")
@@ -150,6 +172,8 @@ class Claim(Part):
             "store": {"folder": SYSTEM_STATE},
             "outputs": {"arm": "calibrated"},
         }
+        if self.lte.apn is not None:
+            merged["modem"] = {"kind": "serial"}
         for name, table in self.settings.items():
             merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
         return merged

@@ -27,6 +27,8 @@ FLAG = "site.toml"
 FIRST_UID = 2000
 SECRET, PUBLIC = 0o600, 0o644
 """Modes of what is written."""
+CLOSED = frozenset({"accounts", "lte"})
+"""They hold a hash or a password."""
 WIRE = "end* eno* enp* ens* eth* vec*"
 """As the firewall has it (image/overlay/etc/nftables.conf): no enx*, as which radio modems may come."""
 NETWORK = f"[Match]\nName={WIRE}\n\n[Network]\nLLMNR=no\nMulticastDNS=no\n"
@@ -70,6 +72,8 @@ def _site_files(claim: Claim) -> dict[str, str]:
     if network.address is not None:
         lines = [f"Address={network.address}", *([f"Gateway={network.gateway}"] if network.gateway else [])]
         files["10-wire.network"] = NETWORK + "\n".join([*lines, *(f"DNS={one}" for one in network.dns)]) + "\n"
+    if claim.lte.apn is not None:
+        files["lte"] = claim.lte.as_mmcli() + "\n"
     if network.ntp:
         files["site.sources"] = "".join(f"server {name} iburst\n" for name in network.ntp)
     if claim.updates.url:
@@ -169,7 +173,7 @@ def _replace_folder(target: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         path = fresh / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text, mode=SECRET if name == "accounts" else PUBLIC)
+        write_whole(path, text, mode=SECRET if name in CLOSED else PUBLIC)
     shutil.rmtree(target, ignore_errors=True)  # there is none but of a claim that was cut off
     fresh.replace(target)
     sync_folder(target.parent)

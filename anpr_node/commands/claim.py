@@ -52,7 +52,7 @@ def take_effect() -> None:
     for command in (
         ["restart", "anpr-site.service"],
         ["reload-or-restart", "--no-block", "systemd-networkd.service", "nftables.service"],
-        ["restart", "--no-block", "chrony.service", "anpr-node.service"],
+        ["restart", "--no-block", "chrony.service", "anpr-lte.service", "anpr-node.service"],
     ):
         subprocess.run(["systemctl", *command], check=False)
 

@@ -40,7 +40,7 @@ def failed_units(shell: Shell) -> set[str]:
 CLAIMING = [
     ("Name of the node", "e40-km12"), ("Site,", "E40"), ("Lane", "2"), ("Board", "pc"), ("Your account", NAME),
     ("Your password:", PASSWORD), ("Once more:", PASSWORD), ("Your public SSH key", ""), ("Fixed address", ""),
-    ("Updates from", ""),
+    ("LTE card", ""), ("Updates from", ""),
 ]  # fmt: skip
 
 

@@ -38,8 +38,8 @@ def test_a_claim_on_the_console_is_obeyed_without_a_restart(image: Path, kernel:
     with network() as name:
         board = UserModeLinux(tmp_path / "board", image / "anpr-node.img", kernel, tap=TAP, namespace=name)
         answers = [*CLAIMING]
-        answers[-2:] = [("Fixed address", f"{BOARD}/24"), ("Gateway", "192.0.2.2"), ("Name servers", "192.0.2.2"),
-                        ("Updates from", "")]  # fmt: skip
+        answers[-3:] = [("Fixed address", f"{BOARD}/24"), ("Gateway", "192.0.2.2"), ("Name servers", "192.0.2.2"),
+                        ("LTE card", ""), ("Updates from", "")]  # fmt: skip
         with powered(board):
             board.console.expect("no owner yet", FIRST_READ_S)
             board.console.converse(answers)

@@ -109,6 +109,16 @@ def test_what_the_network_gave_is_handed_over_once_and_kept(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("bus")
+def test_what_networkd_does_not_take_is_handed_over_again(tmp_path: Path) -> None:
+    with Link(tmp_path, "static") as link:
+        (tmp_path / "bin" / "networkctl").write_text(f"#!/bin/sh\necho x >>{link.reloads}; [ -e {tmp_path}/up ]\n")
+        link.tell("move")
+        link.wait(lambda: "does not take the link" in link.log.read_text())
+        (tmp_path / "up").touch()
+        link.wait(lambda: link.has("Address=10.64.0.3/29"))
+
+
+@pytest.mark.usefixtures("bus")
 def test_a_modem_that_gives_addresses_itself_is_asked_for_one(tmp_path: Path) -> None:
     with Link(tmp_path, "dhcp") as link:
         link.wait(lambda: link.has("DHCP=ipv4\n"))

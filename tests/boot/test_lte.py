@@ -50,11 +50,11 @@ def test_what_the_claim_says_of_lte_becomes_a_route(board: UserModeLinux, tmp_pa
         shell.out("install -m 755 /run/here/mmcli /usr/local/bin/")
         shell.out("modprobe tun && systemd-run --quiet python3 /run/here/line.py")
         for _ in range(60):
-            if "10.64.0.2/29" in shell.out("ip -4 -o address show dev wwan0 2>/dev/null; true"):
+            if "10.64.0.2/29" in shell.out("ip -4 -o address show dev wwan0 | cat"):  # into a pipe: no colours
                 break
             shell.run("sleep 1")
-        assert "10.64.0.2/29" in shell.out("ip -4 -o address show dev wwan0")
-        assert "mtu 1430" in shell.out("ip link show dev wwan0")
-        assert "via 10.64.0.1" in shell.out("ip -4 route show default metric 2000 dev wwan0")
+        assert "10.64.0.2/29" in shell.out("ip -4 -o address show dev wwan0 | cat")
+        assert "mtu 1430" in shell.out("ip link show dev wwan0 | cat")
+        assert "via 10.64.0.1" in shell.out("ip -4 route show default metric 2000 dev wwan0 | cat")
         assert "10.64.1.1" in shell.out("cat /run/systemd/resolve/resolv.conf")
         assert failed_units(shell) == set()

@@ -21,7 +21,7 @@ PASSWORD_LENGTH_MIN = 12
 KEY_KINDS = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256", "ssh-rsa")
 RESERVED = frozenset({
     "root", "anpr", "daemon", "nobody", "people", "sudo", "bin", "sys", "mail", "systemd-network", "systemd-resolve",
-    "messagebus", "polkitd", "sshd",
+    "messagebus", "polkitd", "sshd", "gpsd",
 })  # fmt: skip
 """Accounts that the image has already; docs/security.md says what for."""
 
